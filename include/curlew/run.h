@@ -1,0 +1,117 @@
+/* Running things: train, evaluate, record, roll out, update from a file. What the command does, a
+ * host program can do with these calls. */
+#ifndef CURLEW_RUN_H
+#define CURLEW_RUN_H
+
+#include <curlew/env.h>
+#include <curlew/status.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- configuration ---- */
+typedef struct cw_config cw_config;
+
+/* Every key at the default of profile `paper`. */
+cw_status cw_config_create(cw_config **out);
+void cw_config_destroy(cw_config *config); /* NULL allowed */
+/* Applies a built-in profile ("paper", "authors") over the current values. */
+cw_status cw_config_profile(cw_config *config, const char *name);
+/* Applies an INI file, all or nothing. */
+cw_status cw_config_load(cw_config *config, const char *path);
+/* Sets "section.key"; an unknown key or bad value is refused and named. */
+cw_status cw_config_set(cw_config *config, const char *key, const char *value);
+/* A key's value as text. */
+cw_status cw_config_get(const cw_config *config, const char *key, char *out, size_t out_bytes);
+
+/* Documentation of key number i (0-based); false when there is none. Strings are static. */
+typedef struct cw_key_info {
+    const char *name;
+    const char *type;    /* "integer", "real", "boolean", "choice", "text" */
+    const char *initial; /* default */
+    const char *meaning;
+    const char *source;
+    char range[256];     /* "0 to 1", "a | b", or "" */
+} cw_key_info;
+bool cw_key_info_get(int i, cw_key_info *out);
+
+/* Name of built-in profile i; NULL when there is none. */
+const char *cw_profile_name(int i);
+
+/* Task number i; false when there is none. */
+typedef struct cw_task_info {
+    const char *name;
+    int action_repeat;
+    const char *summary;
+} cw_task_info;
+bool cw_task_info_get(int i, cw_task_info *out);
+
+/* ---- progress ---- */
+typedef struct cw_progress {
+    int64_t frames, frames_total; /* environment frames */
+    int64_t agent_steps;
+    int64_t updates;
+    int64_t episodes;
+    double updates_per_s;   /* NaN before the first update */
+    double frames_per_s;
+    double last_return;     /* newest training episode, NaN when none */
+    double best_eval;       /* best mean evaluation return, NaN when none */
+    double last_eval;       /* newest mean evaluation return, NaN when none */
+    double seconds_left;    /* estimate, NaN when unknown */
+    const char *phase;      /* "collect", "train", "evaluate", "checkpoint", "record" */
+} cw_progress;
+
+typedef struct cw_callbacks {
+    void *user;
+    void (*line)(void *user, const char *text);                    /* messages; NULL: dropped */
+    void (*progress)(void *user, const cw_progress *progress);     /* about every second; NULL: none */
+    bool (*should_stop)(void *user);                               /* true: checkpoint and return CW_EINTERRUPTED */
+} cw_callbacks;
+
+/* The end of a run. */
+typedef struct cw_run_result {
+    int64_t frames;
+    double eval_return;      /* mean of the last evaluation */
+    char curve_path[1100];   /* learning-curve picture, "" if none */
+    char video_path[1100];   /* "" if none */
+} cw_run_result;
+
+/* Trains the configured task in the run folder `run.out`, going on when it holds a checkpoint.
+ * Blocks until done, stopped or failed. */
+cw_status cw_train(const cw_config *config, const cw_callbacks *callbacks, cw_run_result *out);
+
+/* The same on a host's environment instead of a built-in task. */
+cw_status cw_train_env(const cw_config *config, cw_env_create_fn create, void *env_user,
+                       const cw_callbacks *callbacks, cw_run_result *out);
+
+/* Evaluates the policy of a run folder over `episodes`; mean, and each return when returns != NULL. */
+cw_status cw_evaluate(const char *run, int episodes, const cw_callbacks *callbacks, double *mean,
+                      double *returns);
+
+/* Records one evaluation episode of a run as MP4. out NULL: <run>/video/record.mp4. */
+cw_status cw_record(const char *run, const char *out, const cw_callbacks *callbacks, double *episode_return);
+
+/* Replays an action file on a task: actions in; rewards, observations, qpos, qvel and frames out
+ * (docs/formats.md). frame_steps: control steps at which to render. */
+cw_status cw_rollout(const char *task, uint32_t seed, const char *actions_path, const char *out_path,
+                     const int64_t *frame_steps, int n_frame_steps, const char *renderer);
+
+/* Agent updates from a file: parameters, minibatches and noise in; losses and parameters out
+ * (docs/formats.md). `backend` is "auto", "ref" or "ref64". */
+cw_status cw_update_file(const cw_config *config, const char *in_path, const char *out_path,
+                         const char *backend);
+
+/* What this machine offers and lacks, line by line through callbacks->line. CW_OK when a default
+ * run would work, CW_EUNSUPPORTED otherwise. */
+cw_status cw_doctor(const cw_callbacks *callbacks);
+
+const char *cw_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
