@@ -17,10 +17,10 @@ cw_status cw_fail_in(cw_status status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Propagates a failure out of a function that owns nothing yet. */
-#define CW_TRY(call)                                                                      \
-    do {                                                                                  \
-        cw_status cw_try_status_ = (call);                                                \
-        if (cw_try_status_ != CW_OK) return cw_try_status_;                               \
+#define CW_TRY(call)                                                                               \
+    do {                                                                                           \
+        cw_status cw_try_status_ = (call);                                                         \
+        if (cw_try_status_ != CW_OK) return cw_try_status_;                                        \
     } while (0)
 
 #endif

@@ -34,6 +34,15 @@ bool cw_file_exists(const char *path);
 /* "a/b" from its parts into a caller's buffer; CW_EINVAL when it does not fit. */
 cw_status cw_path_join(char *out, size_t out_bytes, const char *folder, const char *name);
 
+/* Test hook: the n-th file operation from now (an open, write, sync, rename or removal made by this
+ * file) fails with an I/O error; 0 = never. Rooms that write by themselves call
+ * cw_file_fault_due() before each operation. */
+void cw_file_fault_after(uint64_t n);
+bool cw_file_fault_due(void);
+
+/* fsync of a folder, so that names made or renamed in it survive a power cut. */
+cw_status cw_dir_sync(const char *path);
+
 /* Takes an exclusive lock on folder/.lock for this process; CW_EBUSY when another has it.
  * The lock goes with the process, however it ends. */
 cw_status cw_dir_lock(const char *folder, int *out_fd);

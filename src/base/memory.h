@@ -30,10 +30,10 @@ cw_status cw_strdup(char **out, const char *text);
 
 /* Counters over the whole process since its start, for tests and reports. */
 typedef struct cw_memory_stats {
-    uint64_t n_allocs;      /* successful calls of cw_alloc */
-    uint64_t live_blocks;   /* blocks not yet freed */
-    uint64_t live_bytes;    /* bytes of those */
-    uint64_t peak_bytes;    /* largest live_bytes so far */
+    uint64_t n_allocs;    /* successful calls of cw_alloc */
+    uint64_t live_blocks; /* blocks not yet freed */
+    uint64_t live_bytes;  /* bytes of those */
+    uint64_t peak_bytes;  /* largest live_bytes so far */
 } cw_memory_stats;
 void cw_memory_stats_get(cw_memory_stats *out);
 

@@ -11,16 +11,16 @@
 
 /* One row per independent stream; never renumber, a resumed run depends on it. */
 typedef enum cw_purpose {
-    CW_RNG_INIT = 1,         /* parameter initialisation */
+    CW_RNG_INIT = 1,          /* parameter initialisation */
     CW_RNG_RANDOM_ACTION = 2, /* uniform actions before learning starts */
     CW_RNG_ACTION_NOISE = 3,  /* exploration noise of the policy */
     CW_RNG_SAMPLE = 4,        /* replay indices */
     CW_RNG_CROP_ANCHOR = 5,
     CW_RNG_CROP_NEXT = 6,
     CW_RNG_CROP_POSITIVE = 7,
-    CW_RNG_NOISE_NEXT = 8,    /* policy noise in the TD target */
-    CW_RNG_NOISE_ACTOR = 9,   /* policy noise in the actor loss */
-    CW_RNG_ENV_SEED = 10,     /* seeds of training and evaluation environments */
+    CW_RNG_NOISE_NEXT = 8,  /* policy noise in the TD target */
+    CW_RNG_NOISE_ACTOR = 9, /* policy noise in the actor loss */
+    CW_RNG_ENV_SEED = 10,   /* seeds of training and evaluation environments */
     CW_RNG_TEST = 100
 } cw_purpose;
 

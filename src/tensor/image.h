@@ -13,7 +13,7 @@ typedef struct cw_image_batch {
     int64_t frame_width;    /* pixels */
     const uint8_t *const *frames; /* (B, K) pointers to planar frames (channels, height, width) */
     const int32_t *offset_y;      /* (B) top row of the crop */
-    const int32_t *offset_x;      /* (B) left column of the crop; the crop's size is the consumer's */
+    const int32_t *offset_x; /* (B) left column of the crop; the crop's size is the consumer's */
 } cw_image_batch;
 
 #endif

@@ -1,0 +1,57 @@
+#include "tensor/tensor.h"
+
+#include "base/memory.h"
+
+static const struct {
+    size_t bytes;
+    const char *name;
+} dtypes[CW_DTYPE_COUNT] = {
+    [CW_F32] = {4, "f32"}, [CW_F64] = {8, "f64"}, [CW_BF16] = {2, "bf16"},
+    [CW_U8] = {1, "u8"},   [CW_I32] = {4, "i32"}, [CW_I64] = {8, "i64"},
+};
+
+size_t cw_dtype_bytes(cw_dtype dtype) {
+    return dtypes[dtype].bytes;
+}
+
+const char *cw_dtype_name(cw_dtype dtype) {
+    return dtypes[dtype].name;
+}
+
+int64_t cw_tensor_count(const cw_tensor *tensor) {
+    int64_t n = 1;
+    for (int i = 0; i < tensor->ndim; i++) n *= tensor->shape[i];
+    return n;
+}
+
+size_t cw_tensor_bytes(const cw_tensor *tensor) {
+    return cw_size_mul((size_t)cw_tensor_count(tensor), cw_dtype_bytes(tensor->dtype));
+}
+
+cw_tensor cw_tensor_1d(cw_dtype dtype, void *data, int64_t n0) {
+    return cw_tensor_nd(dtype, data, 1, &n0);
+}
+
+cw_tensor cw_tensor_2d(cw_dtype dtype, void *data, int64_t n0, int64_t n1) {
+    int64_t shape[2] = {n0, n1};
+    return cw_tensor_nd(dtype, data, 2, shape);
+}
+
+cw_tensor cw_tensor_nd(cw_dtype dtype, void *data, int ndim, const int64_t *shape) {
+    cw_tensor tensor = {.dtype = dtype, .ndim = ndim, .data = data};
+    for (int i = 0; i < ndim; i++) tensor.shape[i] = shape[i];
+    return tensor;
+}
+
+double cw_tensor_get(const cw_tensor *tensor, int64_t i) {
+    if (tensor->dtype == CW_F32) return (double)((const float *)tensor->data)[i];
+    return ((const double *)tensor->data)[i];
+}
+
+void cw_tensor_set(const cw_tensor *tensor, int64_t i, double value) {
+    if (tensor->dtype == CW_F32) {
+        ((float *)tensor->data)[i] = (float)value;
+    } else {
+        ((double *)tensor->data)[i] = value;
+    }
+}
