@@ -20,11 +20,11 @@ typedef struct cw_env_spec {
     int action_dim;                       /* A, 1..CW_MAX_ACTION_DIM */
     double action_min[CW_MAX_ACTION_DIM]; /* bounds of each control */
     double action_max[CW_MAX_ACTION_DIM];
-    int step_limit;                       /* control steps per episode, > 0 */
-    int frame_channels;                   /* 3 for RGB */
-    int frame_height;                     /* pixels */
-    int frame_width;                      /* pixels */
-    size_t state_bytes;                   /* upper bound of what `save` writes; 0 = cannot be saved */
+    int step_limit;     /* control steps per episode, > 0 */
+    int frame_channels; /* 3 for RGB */
+    int frame_height;   /* pixels */
+    int frame_width;    /* pixels */
+    size_t state_bytes; /* upper bound of what `save` writes; 0 = cannot be saved */
 } cw_env_spec;
 
 /* Outcome of one control step. */

@@ -35,7 +35,7 @@ typedef struct cw_key_info {
     const char *initial; /* default */
     const char *meaning;
     const char *source;
-    char range[256];     /* "0 to 1", "a | b", or "" */
+    char range[256]; /* "0 to 1", "a | b", or "" */
 } cw_key_info;
 bool cw_key_info_get(int i, cw_key_info *out);
 
@@ -56,28 +56,28 @@ typedef struct cw_progress {
     int64_t agent_steps;
     int64_t updates;
     int64_t episodes;
-    double updates_per_s;   /* NaN before the first update */
+    double updates_per_s; /* NaN before the first update */
     double frames_per_s;
-    double last_return;     /* newest training episode, NaN when none */
-    double best_eval;       /* best mean evaluation return, NaN when none */
-    double last_eval;       /* newest mean evaluation return, NaN when none */
-    double seconds_left;    /* estimate, NaN when unknown */
-    const char *phase;      /* "collect", "train", "evaluate", "checkpoint", "record" */
+    double last_return;  /* newest training episode, NaN when none */
+    double best_eval;    /* best mean evaluation return, NaN when none */
+    double last_eval;    /* newest mean evaluation return, NaN when none */
+    double seconds_left; /* estimate, NaN when unknown */
+    const char *phase;   /* "collect", "train", "evaluate", "checkpoint", "record" */
 } cw_progress;
 
 typedef struct cw_callbacks {
     void *user;
-    void (*line)(void *user, const char *text);                    /* messages; NULL: dropped */
-    void (*progress)(void *user, const cw_progress *progress);     /* about every second; NULL: none */
-    bool (*should_stop)(void *user);                               /* true: checkpoint and return CW_EINTERRUPTED */
+    void (*line)(void *user, const char *text);                /* messages; NULL: dropped */
+    void (*progress)(void *user, const cw_progress *progress); /* about every second; NULL: none */
+    bool (*should_stop)(void *user); /* true: checkpoint and return CW_EINTERRUPTED */
 } cw_callbacks;
 
 /* The end of a run. */
 typedef struct cw_run_result {
     int64_t frames;
-    double eval_return;      /* mean of the last evaluation */
-    char curve_path[1100];   /* learning-curve picture, "" if none */
-    char video_path[1100];   /* "" if none */
+    double eval_return;    /* mean of the last evaluation */
+    char curve_path[1100]; /* learning-curve picture, "" if none */
+    char video_path[1100]; /* "" if none */
 } cw_run_result;
 
 /* Trains the configured task in the run folder `run.out`, going on when it holds a checkpoint.
@@ -88,17 +88,20 @@ cw_status cw_train(const cw_config *config, const cw_callbacks *callbacks, cw_ru
 cw_status cw_train_env(const cw_config *config, cw_env_create_fn create, void *env_user,
                        const cw_callbacks *callbacks, cw_run_result *out);
 
-/* Evaluates the policy of a run folder over `episodes`; mean, and each return when returns != NULL. */
+/* Evaluates the policy of a run folder over `episodes`; mean, and each return when returns != NULL.
+ */
 cw_status cw_evaluate(const char *run, int episodes, const cw_callbacks *callbacks, double *mean,
                       double *returns);
 
 /* Records one evaluation episode of a run as MP4. out NULL: <run>/video/record.mp4. */
-cw_status cw_record(const char *run, const char *out, const cw_callbacks *callbacks, double *episode_return);
+cw_status cw_record(const char *run, const char *out, const cw_callbacks *callbacks,
+                    double *episode_return);
 
 /* Replays an action file on a task: actions in; rewards, observations, qpos, qvel and frames out
  * (docs/formats.md). frame_steps: control steps at which to render. */
-cw_status cw_rollout(const char *task, uint32_t seed, const char *actions_path, const char *out_path,
-                     const int64_t *frame_steps, int n_frame_steps, const char *renderer);
+cw_status cw_rollout(const char *task, uint32_t seed, const char *actions_path,
+                     const char *out_path, const int64_t *frame_steps, int n_frame_steps,
+                     const char *renderer);
 
 /* Agent updates from a file: parameters, minibatches and noise in; losses and parameters out
  * (docs/formats.md). `backend` is "auto", "ref" or "ref64". */

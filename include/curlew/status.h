@@ -11,17 +11,17 @@
 extern "C" {
 #endif
 
-#define CW_STATUS_LIST(X)                                                                 \
-    X(CW_OK, "ok")                                                                        \
-    X(CW_EINVAL, "invalid argument")                                                      \
-    X(CW_ENOMEM, "out of memory")                                                         \
-    X(CW_EIO, "input/output error")                                                       \
-    X(CW_EFORMAT, "malformed file")                                                       \
-    X(CW_ENOTFOUND, "not found")                                                          \
-    X(CW_EUNSUPPORTED, "not supported here")                                              \
-    X(CW_EBUSY, "in use by another process")                                              \
-    X(CW_EENV, "environment failure")                                                     \
-    X(CW_EDIVERGED, "not a finite number")                                                \
+#define CW_STATUS_LIST(X)                                                                          \
+    X(CW_OK, "ok")                                                                                 \
+    X(CW_EINVAL, "invalid argument")                                                               \
+    X(CW_ENOMEM, "out of memory")                                                                  \
+    X(CW_EIO, "input/output error")                                                                \
+    X(CW_EFORMAT, "malformed file")                                                                \
+    X(CW_ENOTFOUND, "not found")                                                                   \
+    X(CW_EUNSUPPORTED, "not supported here")                                                       \
+    X(CW_EBUSY, "in use by another process")                                                       \
+    X(CW_EENV, "environment failure")                                                              \
+    X(CW_EDIVERGED, "not a finite number")                                                         \
     X(CW_EINTERRUPTED, "interrupted")
 
 typedef enum cw_status {

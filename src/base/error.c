@@ -35,14 +35,11 @@ cw_status cw_fail(cw_status status, const char *format, ...) {
 }
 
 cw_status cw_fail_in(cw_status status, const char *format, ...) {
-    char text[ERROR_TEXT];
+    char prefix[ERROR_TEXT], message[ERROR_TEXT];
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(text, sizeof text, format, args);
+    vsnprintf(prefix, sizeof prefix, format, args);
     va_end(args);
-    if (n >= 0 && (size_t)n < sizeof text) {
-        snprintf(text + n, sizeof text - (size_t)n, ": %s", last_error);
-    }
-    memcpy(last_error, text, sizeof text);
-    return status;
+    memcpy(message, last_error, sizeof message);
+    return cw_fail(status, "%s: %s", prefix, message);
 }

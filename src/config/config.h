@@ -8,11 +8,19 @@
 
 #include <stddef.h>
 
-typedef enum cw_key_type { CW_KEY_INT, CW_KEY_INT64, CW_KEY_UINT64, CW_KEY_REAL, CW_KEY_BOOL, CW_KEY_CHOICE, CW_KEY_TEXT } cw_key_type;
+typedef enum cw_key_type {
+    CW_KEY_INT,
+    CW_KEY_INT64,
+    CW_KEY_UINT64,
+    CW_KEY_REAL,
+    CW_KEY_BOOL,
+    CW_KEY_CHOICE,
+    CW_KEY_TEXT
+} cw_key_type;
 
 /* One row of the key table. */
 typedef struct cw_key {
-    const char *name;           /* "section.key" */
+    const char *name; /* "section.key" */
     cw_key_type type;
     size_t offset;              /* of the field in cw_settings */
     size_t text_bytes;          /* size of a CW_KEY_TEXT field */
@@ -35,7 +43,8 @@ void cw_settings_default(cw_settings *out);
 cw_status cw_settings_set(cw_settings *settings, const char *name, const char *value);
 
 /* A key's value as text that cw_settings_set reads back to the same bits. */
-cw_status cw_settings_get(const cw_settings *settings, const char *name, char *out, size_t out_bytes);
+cw_status cw_settings_get(const cw_settings *settings, const char *name, char *out,
+                          size_t out_bytes);
 
 /* Applies an INI file; the message of a failure names file and line. All or nothing. */
 cw_status cw_settings_load(cw_settings *settings, const char *path);
@@ -53,7 +62,8 @@ const char *const *cw_profile_names(void);
 cw_status cw_profile_apply(cw_settings *settings, const char *name);
 
 /* The first key whose values differ and that may not change when a run goes on; NULL if none. */
-const cw_key *cw_settings_conflict(const cw_settings *old_settings, const cw_settings *new_settings);
+const cw_key *cw_settings_conflict(const cw_settings *old_settings,
+                                   const cw_settings *new_settings);
 
 /* Nearest candidate by edit distance for "did you mean", NULL when nothing is near. */
 const char *cw_nearest_name(const char *word, const char *const *candidates, int n);

@@ -29,8 +29,8 @@ typedef struct cw_env_settings {
 
 typedef struct cw_augment_settings {
     cw_augment kind;
-    int crop_size;           /* H = W, pixels that the encoder sees */
-    cw_crop_range range;     /* full: every offset; exclusive: the last offset is never drawn */
+    int crop_size;       /* H = W, pixels that the encoder sees */
+    cw_crop_range range; /* full: every offset; exclusive: the last offset is never drawn */
 } cw_augment_settings;
 
 typedef struct cw_encoder_settings {
@@ -46,7 +46,8 @@ typedef struct cw_encoder_settings {
 
 typedef struct cw_actor_settings {
     int hidden;               /* units of both hidden layers */
-    cw_actor_encoder encoder; /* shared: query features; own_head: own linear and LayerNorm on tied convolutions */
+    cw_actor_encoder encoder; /* shared: query features; own_head: own linear and LayerNorm on tied
+                                 convolutions */
     double log_std_min, log_std_max;
     double lr, beta1, beta2;
     int update_every; /* updates between two actor (and temperature) steps */
@@ -73,13 +74,14 @@ typedef struct cw_sac_settings {
 typedef struct cw_curl_settings {
     bool enabled;
     cw_curl_score score;
-    double temperature;         /* logits are divided by it */
+    double temperature; /* logits are divided by it */
     cw_key_encoder key_encoder;
-    double key_tau;             /* momentum of a separate key encoder */
-    int key_every;              /* updates between two key encoder steps */
-    int encoder_steps;          /* Adam steps a contrastive gradient makes in the encoder (sequential order) */
-    bool include_latest;        /* the newest stack is part of every minibatch */
-    bool single_frame;          /* contrast the newest frame of a stack only */
+    double key_tau;    /* momentum of a separate key encoder */
+    int key_every;     /* updates between two key encoder steps */
+    int encoder_steps; /* Adam steps a contrastive gradient makes in the encoder (sequential order)
+                        */
+    bool include_latest; /* the newest stack is part of every minibatch */
+    bool single_frame;   /* contrast the newest frame of a stack only */
 } cw_curl_settings;
 
 typedef struct cw_update_settings {
@@ -92,9 +94,9 @@ typedef struct cw_replay_settings {
 } cw_replay_settings;
 
 typedef struct cw_train_settings {
-    int64_t frames;          /* environment frames to train for */
-    int64_t seed_steps;      /* agent steps with uniform random actions, before the first update */
-    int64_t eval_every;      /* environment frames between evaluations; 0 = only at the end */
+    int64_t frames;     /* environment frames to train for */
+    int64_t seed_steps; /* agent steps with uniform random actions, before the first update */
+    int64_t eval_every; /* environment frames between evaluations; 0 = only at the end */
     int eval_episodes;
     int64_t checkpoint_every; /* environment frames between checkpoints */
     int64_t log_every;        /* agent steps between metrics rows */

@@ -9,7 +9,7 @@
 #include <curlew/env.h>
 
 typedef struct cw_agent_env {
-    cw_env env;            /* owned */
+    cw_env env; /* owned */
     int action_repeat;
     int episode_control_steps; /* control steps since reset */
 } cw_agent_env;
@@ -23,7 +23,8 @@ cw_status cw_agent_env_reset(cw_agent_env *env, uint8_t *frame);
 
 /* One agent step: `action` (A) in [-1,1], mapped affinely to the bounds and rounded to f32 as
  * dmc2gym does; repeats it, stopping early at the episode's end; renders the last state. */
-cw_status cw_agent_env_step(cw_agent_env *env, const float *action, cw_timestep *out, uint8_t *frame);
+cw_status cw_agent_env_step(cw_agent_env *env, const float *action, cw_timestep *out,
+                            uint8_t *frame);
 
 /* Agent steps of a full episode: ceil(step_limit / action_repeat). */
 int cw_agent_env_episode_steps(const cw_agent_env *env);

@@ -8,10 +8,10 @@
 
 /* One row per task. */
 typedef struct cw_task {
-    const char *name;      /* "cartpole-swingup": domain-task in the suite's words */
-    int action_repeat;     /* of the published CURL protocol; 2 where it has none */
-    int camera;            /* camera that pixel agents use */
-    const char *summary;   /* one line */
+    const char *name;    /* "cartpole-swingup": domain-task in the suite's words */
+    int action_repeat;   /* of the published CURL protocol; 2 where it has none */
+    int camera;          /* camera that pixel agents use */
+    const char *summary; /* one line */
 } cw_task;
 
 /* All tasks, *n rows, suite order. */
@@ -21,9 +21,9 @@ const cw_task *cw_tasks(int *n);
 cw_status cw_task_find(const char *name, const cw_task **out);
 
 typedef struct cw_env_options {
-    uint32_t seed;      /* dm_control's task_kwargs={'random': seed} */
-    int image_size;     /* pixels, height and width; 0: the environment never renders */
-    int camera;         /* -1 = the task's own */
+    uint32_t seed;  /* dm_control's task_kwargs={'random': seed} */
+    int image_size; /* pixels, height and width; 0: the environment never renders */
+    int camera;     /* -1 = the task's own */
     cw_renderer renderer;
 } cw_env_options;
 

@@ -8,8 +8,8 @@
 
 typedef struct cw_csv cw_csv;
 
-/* Opens for appending with the given columns. An existing file must have the same header; rows whose
- * first column is greater than keep_up_to are cut off (a resumed run rewrites them), as is a
+/* Opens for appending with the given columns. An existing file must have the same header; rows
+ * whose first column is greater than keep_up_to are cut off (a resumed run rewrites them), as is a
  * last row without its newline. */
 cw_status cw_csv_open(cw_csv **out, const char *path, const char *const *columns, int n_columns,
                       double keep_up_to);

@@ -17,7 +17,8 @@
 /* ---- reading: the whole file is one block; tensors are views into it ---- */
 typedef struct cw_safetensors cw_safetensors;
 
-/* Opens a file of at most max_bytes. CW_ENOTFOUND, CW_EFORMAT (naming the place), CW_EIO, CW_ENOMEM. */
+/* Opens a file of at most max_bytes. CW_ENOTFOUND, CW_EFORMAT (naming the place), CW_EIO,
+ * CW_ENOMEM. */
 cw_status cw_safetensors_open(cw_safetensors **out, const char *path, uint64_t max_bytes);
 /* The same on bytes in memory, which are copied; for fuzzing and tests. */
 cw_status cw_safetensors_parse(cw_safetensors **out, const void *bytes, size_t n);

@@ -3,14 +3,15 @@
  *
  * Letters, used in every comment of nn/ and algo/ too:
  *   B samples of a minibatch     C channels of a stack      H, W crop height and width
- *   F filters of a convolution   P side of the last map     M, N inputs and outputs of a linear layer
- *   D features of an encoder     A action dimensions        L convolution layers
+ *   F filters of a convolution   P side of the last map     M, N inputs and outputs of a linear
+ * layer D features of an encoder     A action dimensions        L convolution layers
  *
  * Rules for every op: outputs come first; outputs are overwritten, not accumulated, unless the
  * comment says so; outputs may not overlap inputs unless it says so; tensors are dense and of the
  * backend's element type (cw_backend.dtype) unless it says so; nothing is allocated; sums have a
  * fixed order for a given thread count. Shapes are checked where objects are created; ops return
- * CW_EINVAL with the op's name on a shape that cannot be. A backend is used by one thread at a time. */
+ * CW_EINVAL with the op's name on a shape that cannot be. A backend is used by one thread at a
+ * time. */
 #ifndef CW_OPS_OPS_H
 #define CW_OPS_OPS_H
 
@@ -27,14 +28,14 @@ typedef struct cw_convnet cw_convnet; /* a stack of convolutions prepared for on
 /* L convolutions 3x3 without padding, each followed by ReLU: the first with stride
  * first_stride, the others with stride 1; all with `filters` output maps. */
 typedef struct cw_convnet_desc {
-    int64_t batch;        /* B */
-    int64_t channels;     /* C = stack * frame channels */
-    int64_t height;       /* H, pixels of the crop */
-    int64_t width;        /* W */
-    int n_layers;         /* L >= 1 */
-    int64_t filters;      /* F */
-    int first_stride;     /* >= 1 */
-    bool train;           /* keeps what a backward pass needs */
+    int64_t batch;    /* B */
+    int64_t channels; /* C = stack * frame channels */
+    int64_t height;   /* H, pixels of the crop */
+    int64_t width;    /* W */
+    int n_layers;     /* L >= 1 */
+    int64_t filters;  /* F */
+    int first_stride; /* >= 1 */
+    bool train;       /* keeps what a backward pass needs */
 } cw_convnet_desc;
 
 #define CW_CONVNET_MAX_LAYERS 16
@@ -66,12 +67,12 @@ typedef struct cw_xent_stats {
  *   m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;
  *   p -= (lr / (1-b1^t)) * m / (sqrt(v) / sqrt(1-b2^t) + eps), subtracted `repeat` times. */
 typedef struct cw_adam {
-    double lr;      /* learning rate */
+    double lr; /* learning rate */
     double beta1;
     double beta2;
     double eps;
-    int64_t t;      /* this step's number, from 1 */
-    int repeat;     /* 1; 2 = two optimisers with equal state (the released CURL code) */
+    int64_t t;  /* this step's number, from 1 */
+    int repeat; /* 1; 2 = two optimisers with equal state (the released CURL code) */
 } cw_adam;
 
 /* Tensor shapes below: x (B,M)  y (B,N)  w (N,M)  b (N). */
@@ -89,8 +90,8 @@ typedef struct cw_ops {
      * (in whichever layer the backend folds that factor). images->n must equal B. */
     cw_status (*convnet_input)(cw_convnet *net, void *acts, const cw_image_batch *images);
     /* features (B, F*H_L*W_L): output of the last ReLU. */
-    cw_status (*convnet_forward)(cw_convnet *net, cw_tensor *features, void *acts, const void *packed,
-                                 void *scratch);
+    cw_status (*convnet_forward)(cw_convnet *net, cw_tensor *features, void *acts,
+                                 const void *packed, void *scratch);
     /* dparams: flat gradient, laid out as the parameters. `features` is the forward's output and
      * dfeatures its gradient (both (B, F*H_L*W_L)); dfeatures may be changed. The gradient to
      * the pixels is not computed. Only with desc.train. */
@@ -104,8 +105,8 @@ typedef struct cw_ops {
 
     /* ---- dense ---- */
     /* y = x w' + b, then ReLU if `relu`. b may be NULL. */
-    cw_status (*linear_forward)(cw_backend *be, cw_tensor *y, const cw_tensor *x, const cw_tensor *w,
-                                const cw_tensor *b, bool relu);
+    cw_status (*linear_forward)(cw_backend *be, cw_tensor *y, const cw_tensor *x,
+                                const cw_tensor *w, const cw_tensor *b, bool relu);
     /* dx = dy w */
     cw_status (*linear_backward_data)(cw_backend *be, cw_tensor *dx, const cw_tensor *dy,
                                       const cw_tensor *w);
@@ -117,25 +118,27 @@ typedef struct cw_ops {
                         const cw_tensor *b, bool b_transposed);
 
     /* ---- elementwise; any shape ---- */
-    cw_status (*relu_backward)(cw_backend *be, cw_tensor *dy, const cw_tensor *y); /* dy = y > 0 ? dy : 0, in place */
-    cw_status (*tanh_forward)(cw_backend *be, cw_tensor *y, const cw_tensor *x);   /* y may be x */
+    cw_status (*relu_backward)(cw_backend *be, cw_tensor *dy,
+                               const cw_tensor *y); /* dy = y > 0 ? dy : 0, in place */
+    cw_status (*tanh_forward)(cw_backend *be, cw_tensor *y, const cw_tensor *x); /* y may be x */
     cw_status (*tanh_backward)(cw_backend *be, cw_tensor *dx, const cw_tensor *dy,
-                               const cw_tensor *y);                                /* dx may be dy */
-    cw_status (*add)(cw_backend *be, cw_tensor *y, const cw_tensor *x);            /* y += x */
+                               const cw_tensor *y);                     /* dx may be dy */
+    cw_status (*add)(cw_backend *be, cw_tensor *y, const cw_tensor *x); /* y += x */
 
     /* ---- rows: x (B,D) ---- */
     /* y = (x - mean) * rstd * gamma + beta per row, biased variance;
      * stats (B,2) receives mean and rstd = 1/sqrt(var + eps). */
-    cw_status (*layernorm_forward)(cw_backend *be, cw_tensor *y, cw_tensor *stats, const cw_tensor *x,
-                                   const cw_tensor *gamma, const cw_tensor *beta, double eps);
-    cw_status (*layernorm_backward)(cw_backend *be, cw_tensor *dx, cw_tensor *dgamma, cw_tensor *dbeta,
-                                    const cw_tensor *dy, const cw_tensor *x, const cw_tensor *stats,
-                                    const cw_tensor *gamma);
+    cw_status (*layernorm_forward)(cw_backend *be, cw_tensor *y, cw_tensor *stats,
+                                   const cw_tensor *x, const cw_tensor *gamma,
+                                   const cw_tensor *beta, double eps);
+    cw_status (*layernorm_backward)(cw_backend *be, cw_tensor *dx, cw_tensor *dgamma,
+                                    cw_tensor *dbeta, const cw_tensor *dy, const cw_tensor *x,
+                                    const cw_tensor *stats, const cw_tensor *gamma);
     /* y = x / max(|x|_2, eps) per row; norm (B) receives |x|_2. */
     cw_status (*l2norm_forward)(cw_backend *be, cw_tensor *y, cw_tensor *norm, const cw_tensor *x,
                                 double eps);
-    cw_status (*l2norm_backward)(cw_backend *be, cw_tensor *dx, const cw_tensor *dy, const cw_tensor *y,
-                                 const cw_tensor *norm, double eps);
+    cw_status (*l2norm_backward)(cw_backend *be, cw_tensor *dx, const cw_tensor *dy,
+                                 const cw_tensor *y, const cw_tensor *norm, double eps);
     /* logits (B,B), label of row i is i. Subtracts each row's maximum, then
      * loss = -mean_i log softmax(logits_i)_i;  dlogits = (softmax - I)/B (NULL: not wanted). */
     cw_status (*softmax_xent)(cw_backend *be, cw_xent_stats *stats, cw_tensor *dlogits,

@@ -17,17 +17,17 @@
 typedef struct cw_replay cw_replay;
 
 typedef struct cw_replay_desc {
-    int64_t capacity;      /* transitions that can be sampled when full (episodes of episode_steps) */
-    int episode_steps;     /* agent steps of a full episode, for the slots that episode ends need */
-    int stack;             /* K */
-    int action_dim;        /* A */
+    int64_t capacity;  /* transitions that can be sampled when full (episodes of episode_steps) */
+    int episode_steps; /* agent steps of a full episode, for the slots that episode ends need */
+    int stack;         /* K */
+    int action_dim;    /* A */
     cw_frame_spec frame;
     /* sampling */
-    int batch_size;        /* B */
-    int crop_size;         /* H = W */
-    bool random_crop;      /* false: centre crop */
-    bool exclusive_crop;   /* the last offset is never drawn (the released code's range) */
-    bool include_latest;   /* sample 0 is always the newest transition */
+    int batch_size;      /* B */
+    int crop_size;       /* H = W */
+    bool random_crop;    /* false: centre crop */
+    bool exclusive_crop; /* the last offset is never drawn (the released code's range) */
+    bool include_latest; /* sample 0 is always the newest transition */
 } cw_replay_desc;
 
 /* Bytes that cw_replay_create will allocate; SIZE_MAX when it cannot be represented. */
@@ -46,10 +46,11 @@ void cw_replay_commit_first(cw_replay *replay);
 
 /* The lent slot holds the frame that follows `action` (A). not_done: 0 when terminal. `last` ends
  * the episode: the next commit must be commit_first. */
-void cw_replay_commit(cw_replay *replay, const float *action, double reward, float not_done, bool last);
+void cw_replay_commit(cw_replay *replay, const float *action, double reward, float not_done,
+                      bool last);
 
-int64_t cw_replay_count(const cw_replay *replay);     /* transitions that can be sampled */
-int64_t cw_replay_frames(const cw_replay *replay);    /* frames ever committed */
+int64_t cw_replay_count(const cw_replay *replay);  /* transitions that can be sampled */
+int64_t cw_replay_frames(const cw_replay *replay); /* frames ever committed */
 
 /* Frames of the newest stack, oldest first: K pointers, valid until two more commits. */
 cw_status cw_replay_latest_stack(const cw_replay *replay, const uint8_t **frames);
@@ -67,7 +68,8 @@ cw_status cw_replay_sample(cw_replay *replay, cw_minibatch *out, uint64_t seed, 
 size_t cw_replay_index_bytes(const cw_replay *replay);
 void cw_replay_index_save(const cw_replay *replay, void *out);
 cw_status cw_replay_index_load(cw_replay *replay, const void *bytes, size_t n);
-int64_t cw_replay_oldest_frame(const cw_replay *replay); /* running number of the oldest live frame */
+int64_t
+cw_replay_oldest_frame(const cw_replay *replay); /* running number of the oldest live frame */
 const uint8_t *cw_replay_frame(const cw_replay *replay, int64_t number);
 uint8_t *cw_replay_frame_for_load(cw_replay *replay, int64_t number);
 
