@@ -87,7 +87,8 @@ typedef struct cw_ops {
      * every change of the parameters. */
     cw_status (*convnet_pack)(cw_convnet *net, void *packed, const void *params);
     /* Gathers and crops images into the first layer's input and multiplies by 1/255
-     * (in whichever layer the backend folds that factor). images->n must equal B. */
+     * (in whichever layer the backend folds that factor). images->n must equal B.
+     * The input stays in acts until the next call: forward may run again with other weights. */
     cw_status (*convnet_input)(cw_convnet *net, void *acts, const cw_image_batch *images);
     /* features (B, F*H_L*W_L): output of the last ReLU. */
     cw_status (*convnet_forward)(cw_convnet *net, cw_tensor *features, void *acts,

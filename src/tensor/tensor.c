@@ -43,6 +43,15 @@ cw_tensor cw_tensor_nd(cw_dtype dtype, void *data, int ndim, const int64_t *shap
     return tensor;
 }
 
+cw_tensor cw_arena_tensor_1d(cw_arena *arena, cw_dtype dtype, int64_t n0) {
+    return cw_tensor_1d(dtype, cw_arena_take(arena, (size_t)n0, cw_dtype_bytes(dtype)), n0);
+}
+
+cw_tensor cw_arena_tensor_2d(cw_arena *arena, cw_dtype dtype, int64_t n0, int64_t n1) {
+    size_t count = cw_size_mul((size_t)n0, (size_t)n1);
+    return cw_tensor_2d(dtype, cw_arena_take(arena, count, cw_dtype_bytes(dtype)), n0, n1);
+}
+
 double cw_tensor_get(const cw_tensor *tensor, int64_t i) {
     if (tensor->dtype == CW_F32) return (double)((const float *)tensor->data)[i];
     return ((const double *)tensor->data)[i];

@@ -4,6 +4,8 @@
 #ifndef CW_TENSOR_TENSOR_H
 #define CW_TENSOR_TENSOR_H
 
+#include "base/memory.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,6 +30,10 @@ size_t cw_tensor_bytes(const cw_tensor *tensor);
 cw_tensor cw_tensor_1d(cw_dtype dtype, void *data, int64_t n0);
 cw_tensor cw_tensor_2d(cw_dtype dtype, void *data, int64_t n0, int64_t n1);
 cw_tensor cw_tensor_nd(cw_dtype dtype, void *data, int ndim, const int64_t *shape);
+
+/* The same on the next free part of an arena; data is NULL while the arena measures. */
+cw_tensor cw_arena_tensor_1d(cw_arena *arena, cw_dtype dtype, int64_t n0);
+cw_tensor cw_arena_tensor_2d(cw_arena *arena, cw_dtype dtype, int64_t n0, int64_t n1);
 
 /* Element i of a flat f32 or f64 tensor as double, and back (rounded to the dtype).
  * For the small per-sample arithmetic of losses; kernels use typed loops. */
