@@ -12,21 +12,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CW_SAFETENSORS_HEADER_MAX 100000000ull /* bytes, as in the reference implementation */
+#define CW_SAFETENSORS_HEADER_MAX  100000000ull /* bytes, as in the reference implementation */
+#define CW_SAFETENSORS_TENSORS_MAX 65536 /* bounds the memory that a hostile header can claim */
 
 /* ---- reading: the whole file is one block; tensors are views into it ---- */
 typedef struct cw_safetensors cw_safetensors;
 
-/* Opens a file of at most max_bytes. CW_ENOTFOUND, CW_EFORMAT (naming the place), CW_EIO,
- * CW_ENOMEM. */
+/* Opens a file of at most max_bytes. CW_ENOTFOUND, CW_EFORMAT (naming the place), CW_EUNSUPPORTED
+ * (a sound file with a dtype or a number of dimensions that cw_tensor lacks), CW_EIO, CW_ENOMEM.
+ * An open file is only read: any number of threads may use it. */
 cw_status cw_safetensors_open(cw_safetensors **out, const char *path, uint64_t max_bytes);
 /* The same on bytes in memory, which are copied; for fuzzing and tests. */
 cw_status cw_safetensors_parse(cw_safetensors **out, const void *bytes, size_t n);
 void cw_safetensors_close(cw_safetensors *file); /* NULL allowed */
 
 int cw_safetensors_count(const cw_safetensors *file);
-/* Name and view of tensor i in the order of the data; views live until close. Unaligned data
- * are copied on open, so views are aligned to their element size. */
+/* Name and view of tensor i in the order of the data; names and views live until close. Unaligned
+ * data are copied on open, so views are aligned to their element size. */
 const char *cw_safetensors_name(const cw_safetensors *file, int i);
 const cw_tensor *cw_safetensors_tensor(const cw_safetensors *file, int i);
 /* NULL when there is none of that name. */
@@ -45,8 +47,10 @@ typedef struct cw_safetensors_meta {
     const char *value;
 } cw_safetensors_meta;
 
-/* Writes atomically (temporary name, fsync, rename). Names must be unique; tensors may be NULL-free
- * in any order and are laid out by falling element size, then in the given order. */
+/* Writes atomically (temporary name, fsync, rename). Names and keys must be unique and valid UTF-8;
+ * the tensors are laid out by falling element size, then in the given order, so all are aligned.
+ * The same arguments make the same bytes. CW_EINVAL (naming the tensor), CW_EIO, CW_ENOMEM; on
+ * failure a file of before is untouched. */
 cw_status cw_safetensors_write(const char *path, const cw_safetensors_entry *entries, int n_entries,
                                const cw_safetensors_meta *meta, int n_meta);
 
