@@ -4,6 +4,7 @@
 
 #include "config/settings.h"
 
+#include <curlew/names.h>
 #include <curlew/status.h>
 
 #include <stddef.h>
@@ -64,8 +65,5 @@ cw_status cw_profile_apply(cw_settings *settings, const char *name);
 /* The first key whose values differ and that may not change when a run goes on; NULL if none. */
 const cw_key *cw_settings_conflict(const cw_settings *old_settings,
                                    const cw_settings *new_settings);
-
-/* Nearest candidate by edit distance for "did you mean", NULL when nothing is near. */
-const char *cw_nearest_name(const char *word, const char *const *candidates, int n);
 
 #endif

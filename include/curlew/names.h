@@ -1,0 +1,17 @@
+/* "Did you mean": the nearest name to a mistyped one. */
+#ifndef CURLEW_NAMES_H
+#define CURLEW_NAMES_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The candidate nearest to `word` by edit distance (insert, delete, replace, swap neighbours;
+ * letter case counts as nothing), the first of equals; NULL when none is near: more than a third
+ * of the letters would change. Any thread. */
+const char *cw_nearest_name(const char *word, const char *const *candidates, int n);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
