@@ -60,7 +60,8 @@ typedef struct cw_convnet_bytes {
 /* softmax_xent's figures, averaged over the minibatch. */
 typedef struct cw_xent_stats {
     double loss;     /* nats */
-    double accuracy; /* share of rows whose largest logit is the diagonal one, 0..1 */
+    double accuracy; /* share of rows whose diagonal logit is larger than all others, 0..1; a tie
+                        counts as wrong, so that equal codes for everything do not score 1 */
 } cw_xent_stats;
 
 /* One Adam (Kingma & Ba 2015, algorithm 1, as torch.optim.Adam without weight decay):
@@ -150,6 +151,10 @@ typedef struct cw_ops {
                       const cw_adam *adam);
     /* target = tau * source + (1 - tau) * target */
     cw_status (*ema)(cw_backend *be, void *target, const void *source, size_t n, double tau);
+
+    /* ---- the backend itself: what cw_backend_destroy and cw_backend_describe call ---- */
+    void (*destroy)(cw_backend *be);
+    void (*describe)(const cw_backend *be, char *out, size_t out_bytes);
 } cw_ops;
 
 struct cw_backend {
@@ -168,7 +173,8 @@ cw_status cw_backend_onednn_create(cw_backend **out, int threads);
 
 void cw_backend_destroy(cw_backend *be); /* NULL allowed */
 
-/* What the machine offers to this backend, one line ("oneDNN 2.6.3, avx512_core, 2 threads"). */
+/* What the machine offers to this backend, one line ("oneDNN 2.6.3, avx512_core, f32, 2 threads"),
+ * cut to out_bytes. CW_EINVAL when out_bytes is 0. */
 cw_status cw_backend_describe(const cw_backend *be, char *out, size_t out_bytes);
 
 #endif
