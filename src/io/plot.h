@@ -6,9 +6,9 @@
 
 typedef struct cw_curve {
     const char *label;
-    const double *x; /* environment frames */
-    const double *y; /* return */
-    int n;           /* points */
+    const double *x; /* (n) environment frames */
+    const double *y; /* (n) return */
+    int n;           /* points, 0 allowed */
 } cw_curve;
 
 typedef struct cw_plot {
@@ -17,10 +17,12 @@ typedef struct cw_plot {
     const char *y_label;
     const cw_curve *curves;
     int n_curves;
-    double y_min, y_max; /* equal: from the data */
+    double y_min, y_max; /* of the axis; from the data unless y_min < y_max */
 } cw_plot;
 
-/* Draws into `path` (.svg or .png), atomically. */
+/* Draws into `path` (.svg or .png), atomically. Texts are UTF-8; points that are NaN, infinite or
+ * beyond 1e100 are left out. Any thread. CW_EINVAL (another ending, a text that is not UTF-8),
+ * CW_EIO, CW_ENOMEM. */
 cw_status cw_plot_write(const char *path, const cw_plot *plot);
 
 #endif
