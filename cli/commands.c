@@ -1,0 +1,106 @@
+/* The tables: what each command is called, takes and says about itself. */
+#include "cli.h"
+
+#define QUIET                                                                                      \
+    { "--quiet", NULL, NULL, "print nothing but errors" }
+#define CONFIG                                                                                     \
+    { "--config", "FILE", NULL, "apply an INI file over the profile; may be given several times" }
+#define PROFILE                                                                                    \
+    { "--profile", "P", NULL, "built-in profile to start from (default paper)" }
+
+static const cli_option train_options[] = {
+    PROFILE,
+    CONFIG,
+    {"--seed", "N", "run.seed", "seed of the run (default 1)"},
+    {"--steps", "FRAMES", "train.frames", "environment frames to train for (default 100000)"},
+    {"--precision", "P", "run.precision", "auto, f32 or bf16"},
+    {"--threads", "N", "run.threads", "threads of the update (default: every core)"},
+    {"--out", "DIR", "run.out", "run folder (default runs/TASK-PROFILE-seedN)"},
+    QUIET,
+    {NULL, NULL, NULL, NULL}};
+
+static const cli_option eval_options[] = {
+    {"--episodes", "N", NULL, "episodes to play (default 10)"},
+    {"--quiet", NULL, NULL, "print the mean only"},
+    {NULL, NULL, NULL, NULL}};
+
+static const cli_option record_options[] = {
+    {"--out", "FILE.mp4", NULL, "video to write (default RUN/video/record.mp4)"},
+    QUIET,
+    {NULL, NULL, NULL, NULL}};
+
+static const cli_option list_options[] = {
+    {"--markdown", NULL, NULL, "with keys: the table of docs/configuration.md"},
+    {NULL, NULL, NULL, NULL}};
+
+static const cli_option rollout_options[] = {
+    {"--seed", "N", NULL, "seed of the environment, as dm_control's task_kwargs={'random': N}"},
+    {"--actions", "FILE", NULL, "safetensors file with the actions"},
+    {"--out", "FILE", NULL, "safetensors file to write"},
+    {"--frames", "LIST", NULL, "control steps to render, as 0,100,200 (default: none)"},
+    {"--renderer", "R", NULL, "auto, egl or osmesa"},
+    {NULL, NULL, NULL, NULL}};
+
+static const cli_option update_options[] = {
+    {"--in", "FILE", NULL, "safetensors file: parameters, minibatches, noise"},
+    {"--out", "FILE", NULL, "safetensors file to write: parameters, losses"},
+    PROFILE,
+    CONFIG,
+    {"--backend", "B", NULL, "auto, ref or ref64 (plain loops in double)"},
+    {NULL, NULL, NULL, NULL}};
+
+static const cli_command command_table[] = {
+    {"train", "[TASK] [section.key=value ...]", "train an agent from pixels",
+     "Trains TASK in a run folder. The same command again goes on where the run stopped. TASK may\n"
+     "be left out when a --config file names one. Later settings win: defaults, --profile,\n"
+     "--config, then options and section.key=value words in the order given.\n"
+     "Ctrl-C (or SIGTERM) stops after a checkpoint; a second one stops at once.",
+     "curlew train cartpole-swingup\n"
+     "curlew train cheetah-run --profile authors --seed 3 --steps 500000\n"
+     "curlew train walker-walk update.batch_size=512 encoder.lr=2e-4 --out runs/walker-512\n"
+     "curlew train toy --profile tiny",
+     train_options, 0, 1, true, cli_train},
+    {"eval", "RUN", "evaluate the policy of a run",
+     "Plays episodes with the newest checkpoint of the run folder RUN, without exploration noise,\n"
+     "and prints each return and their mean.",
+     "curlew eval runs/cartpole-swingup-paper-seed1 --episodes 30", eval_options, 1, 1, false,
+     cli_eval},
+    {"record", "RUN", "film one episode of a run",
+     "Plays one episode with the newest checkpoint of the run folder RUN and writes it as MP4.",
+     "curlew record runs/cartpole-swingup-paper-seed1 --out cartpole.mp4", record_options, 1, 1,
+     false, cli_record},
+    {"list", "[tasks|profiles|keys]", "tasks, profiles and configuration keys",
+     "Lists the built-in tasks, the profiles with what they change, and every configuration key\n"
+     "with default, range and meaning; all three when no word is given.",
+     "curlew list tasks\n"
+     "curlew list keys --markdown",
+     list_options, 0, 1, false, cli_list},
+    {"rollout", "TASK", "replay actions: rewards, observations, pixels (no learning)",
+     "Replays a file of actions on TASK and writes rewards, observations, positions, velocities\n"
+     "and, on request, frames. --seed, --actions and --out are required. The files are described\n"
+     "in docs/formats.md.",
+     "curlew rollout cartpole-swingup --seed 7 --actions a.safetensors --out r.safetensors\n"
+     "curlew rollout walker-walk --seed 7 --actions a.safetensors --out r.safetensors "
+     "--frames 0,100",
+     rollout_options, 1, 1, false, cli_rollout},
+    {"update", "[section.key=value ...]", "one agent update from a file",
+     "Makes agent updates from a file of parameters, minibatches and noise, and writes losses and\n"
+     "new parameters. --in and --out are required. The files are described in docs/formats.md.",
+     "curlew update --in before.safetensors --out after.safetensors --profile authors\n"
+     "curlew update --in before.safetensors --out after.safetensors --backend ref64",
+     update_options, 0, 0, true, cli_update},
+    {"doctor", "", "what this machine offers and lacks",
+     "Checks processor, memory, renderer, models and disk, line by line. Exit code 0 when a\n"
+     "default run would work.",
+     "curlew doctor", NULL, 0, 0, false, cli_doctor},
+    {"help", "[COMMAND]", "this list, or a command's own help",
+     "Prints the list of commands, or everything about one of them.", "curlew help train", NULL, 0,
+     1, false, cli_help},
+    {"version", "", "the version", "Prints the version.", "curlew version", NULL, 0, 0, false,
+     cli_version},
+};
+
+const cli_command *cli_commands(int *n) {
+    *n = (int)(sizeof command_table / sizeof command_table[0]);
+    return command_table;
+}

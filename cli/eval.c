@@ -1,0 +1,50 @@
+/* eval and record: what a run's policy does now. */
+#include "cli.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define EPISODES_DEFAULT "10" /* as the paper evaluates */
+#define EPISODES_MAX     10000
+
+int cli_eval(const cli_args *args) {
+    const char *text = cli_args_value(args, "--episodes");
+    int64_t episodes;
+    if (!cli_number("--episodes", text ? text : EPISODES_DEFAULT, 1, EPISODES_MAX, &episodes))
+        return CLI_USAGE;
+    double *returns = calloc((size_t)episodes, sizeof *returns);
+    if (!returns) return cli_report(CLI_FAILED, "no memory for %d returns", (int)episodes);
+    double mean = 0;
+    cli_screen screen;
+    cli_signals_catch();
+    cli_screen_open(&screen, cli_args_flag(args, "--quiet"));
+    cw_callbacks callbacks = cli_screen_callbacks(&screen);
+    cw_status status =
+        cw_evaluate(cli_args_word(args, 0), (int)episodes, &callbacks, &mean, returns);
+    cli_screen_close(&screen);
+    if (status == CW_OK) {
+        if (!screen.quiet)
+            for (int i = 0; i < episodes; i++) printf("episode %d: %.3f\n", i + 1, returns[i]);
+        printf("mean return %.3f over %d episodes\n", mean, (int)episodes);
+    }
+    free(returns);
+    return cli_report_status(status);
+}
+
+int cli_record(const cli_args *args) {
+    const char *run = cli_args_word(args, 0), *out = cli_args_value(args, "--out");
+    double episode_return = 0;
+    cli_screen screen;
+    cli_signals_catch();
+    cli_screen_open(&screen, cli_args_flag(args, "--quiet"));
+    cw_callbacks callbacks = cli_screen_callbacks(&screen);
+    cw_status status = cw_record(run, out, &callbacks, &episode_return);
+    cli_screen_close(&screen);
+    if (status != CW_OK) return cli_report_status(status);
+    if (out)
+        printf("return %.3f: %s\n", episode_return, out);
+    else
+        printf("return %.3f: %s/video/record.mp4\n", episode_return, run);
+    return CLI_DONE;
+}

@@ -1,0 +1,67 @@
+#include "cli.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Sets env.task from the command's word, or takes what a file or setting gave. */
+static int choose_task(const cli_args *args, cw_config *config) {
+    char task[256];
+    const char *word = cli_args_word(args, 0);
+    cw_status status = cw_config_get(config, "env.task", task, sizeof task);
+    if (status != CW_OK) return cli_report_status(status);
+    if (!word && task[0] == '\0')
+        return cli_report(CLI_USAGE, "train needs a TASK; `curlew list tasks` shows them all");
+    const char *name = cli_task_name(word ? word : task);
+    if (!name) return CLI_USAGE;
+    return cli_report_status(cw_config_set(config, "env.task", name));
+}
+
+/* Sets run.out to runs/TASK-PROFILE-seedN when nobody chose a folder. */
+static int choose_folder(cw_config *config) {
+    char out[1024], task[256], profile[256], seed[32], chosen[1024];
+    cw_status status = cw_config_get(config, "run.out", out, sizeof out);
+    if (status == CW_OK) status = cw_config_get(config, "env.task", task, sizeof task);
+    if (status == CW_OK) status = cw_config_get(config, "run.profile", profile, sizeof profile);
+    if (status == CW_OK) status = cw_config_get(config, "run.seed", seed, sizeof seed);
+    if (status != CW_OK) return cli_report_status(status);
+    if (out[0] != '\0') return CLI_DONE;
+    snprintf(chosen, sizeof chosen, "runs/%s-%s-seed%s", task, profile, seed);
+    return cli_report_status(cw_config_set(config, "run.out", chosen));
+}
+
+static void print_result(const cw_run_result *result) {
+    printf("done: %" PRId64 " frames", result->frames);
+    if (isfinite(result->eval_return)) printf(", mean return %.1f", result->eval_return);
+    putchar('\n');
+    if (result->curve_path[0]) printf("curve: %s\n", result->curve_path);
+    if (result->video_path[0]) printf("video: %s\n", result->video_path);
+}
+
+static int train(const cli_args *args, cw_config *config) {
+    int code = choose_task(args, config);
+    if (code == CLI_DONE) code = choose_folder(config);
+    if (code != CLI_DONE) return code;
+    bool quiet = cli_args_flag(args, "--quiet");
+    cli_screen screen;
+    cw_run_result result;
+    memset(&result, 0, sizeof result);
+    cli_signals_catch();
+    cli_screen_open(&screen, quiet);
+    cw_callbacks callbacks = cli_screen_callbacks(&screen);
+    cw_status status = cw_train(config, &callbacks, &result);
+    cli_screen_close(&screen);
+    if (status != CW_OK) return cli_report_status(status);
+    if (!quiet) print_result(&result);
+    return CLI_DONE;
+}
+
+int cli_train(const cli_args *args) {
+    cw_config *config = NULL;
+    int code = cli_configure(args, &config);
+    if (code != CLI_DONE) return code;
+    code = train(args, config);
+    cw_config_destroy(config);
+    return code;
+}
