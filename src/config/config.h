@@ -36,6 +36,10 @@ typedef struct cw_key {
 /* The whole table, in documentation order; *n rows. */
 const cw_key *cw_keys(int *n);
 
+/* What a value may be: "0 to 1", "a | b", "true | false", or "" for text. CW_EINVAL when it does
+ * not fit. */
+cw_status cw_key_range(const cw_key *key, char *out, size_t out_bytes);
+
 /* Every key at its default. */
 void cw_settings_default(cw_settings *out);
 

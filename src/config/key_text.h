@@ -17,10 +17,6 @@ cw_status cw_key_parse(const cw_key *key, const char *text, cw_settings *setting
 cw_status cw_key_format(const cw_key *key, const cw_settings *settings, char *out,
                         size_t out_bytes);
 
-/* What a value may be: "0 to 1", "a | b", "true | false", or "" for text. CW_EINVAL when it does
- * not fit. */
-cw_status cw_key_range(const cw_key *key, char *out, size_t out_bytes);
-
 /* Shortest decimal text that reads back to the same double, with a point whatever the locale. */
 cw_status cw_real_format(double value, char *out, size_t out_bytes);
 
