@@ -1,0 +1,19 @@
+#include "train/backend.h"
+
+#include "base/error.h"
+
+#include <string.h>
+
+cw_status cw_backend_select(cw_backend **out, const char *name, cw_precision precision,
+                            int threads) {
+    if (precision == CW_PRECISION_BF16) {
+        return cw_fail(CW_EUNSUPPORTED, "run.precision = bf16 is not available in this version; "
+                                        "use auto or f32");
+    }
+    if (strcmp(name, "auto") == 0 || strcmp(name, "onednn") == 0) {
+        return cw_backend_onednn_create(out, threads);
+    }
+    if (strcmp(name, "ref") == 0) return cw_backend_ref_create(out, CW_F32);
+    if (strcmp(name, "ref64") == 0) return cw_backend_ref_create(out, CW_F64);
+    return cw_fail(CW_EINVAL, "unknown backend '%s'; it must be auto, onednn, ref or ref64", name);
+}

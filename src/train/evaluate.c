@@ -1,0 +1,89 @@
+#include "train/evaluate.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+
+struct cw_evaluator {
+    cw_actor *actor;
+    cw_agent_env *env;
+    cw_view view;
+    size_t frame_bytes;
+    uint8_t *frames;       /* (K) frames, used in turn */
+    const uint8_t **stack; /* (K) oldest first */
+    float action[CW_MAX_ACTION_DIM];
+};
+
+int32_t cw_view_offset(const cw_view *view) {
+    return (view->frame.height - view->crop) / 2;
+}
+
+cw_image_batch cw_view_batch(const cw_view *view, const uint8_t *const *frames,
+                             const int32_t *offset) {
+    return (cw_image_batch){.n = 1,
+                            .stack = view->stack,
+                            .frame_channels = view->frame.channels,
+                            .frame_height = view->frame.height,
+                            .frame_width = view->frame.width,
+                            .frames = frames,
+                            .offset_y = offset,
+                            .offset_x = offset};
+}
+
+cw_status cw_evaluator_create(cw_evaluator **out, cw_agent *agent, cw_agent_env *env,
+                              const cw_view *view) {
+    cw_evaluator *evaluator;
+    CW_TRY(cw_alloc(&evaluator, 1, sizeof *evaluator, "an evaluator"));
+    evaluator->env = env;
+    evaluator->view = *view;
+    evaluator->frame_bytes =
+        (size_t)view->frame.channels * (size_t)view->frame.height * (size_t)view->frame.width;
+    size_t stack = (size_t)view->stack;
+    cw_status status = cw_alloc(&evaluator->frames, stack, evaluator->frame_bytes, "an evaluator");
+    if (status == CW_OK) {
+        status = cw_alloc(&evaluator->stack, stack, sizeof *evaluator->stack, "an evaluator");
+    }
+    if (status == CW_OK) status = cw_actor_create(&evaluator->actor, agent, 1);
+    if (status != CW_OK) {
+        cw_evaluator_destroy(evaluator);
+        return status;
+    }
+    *out = evaluator;
+    return CW_OK;
+}
+
+void cw_evaluator_destroy(cw_evaluator *evaluator) {
+    if (evaluator == NULL) return;
+    cw_actor_destroy(evaluator->actor);
+    cw_free(evaluator->stack);
+    cw_free(evaluator->frames);
+    cw_free(evaluator);
+}
+
+/* The buffer of the t-th frame of an episode. */
+static uint8_t *frame_at(cw_evaluator *e, int64_t t) {
+    return e->frames + (size_t)(t % e->view.stack) * e->frame_bytes;
+}
+
+cw_status cw_evaluator_episode(cw_evaluator *e, double *episode_return, cw_video *video,
+                               bool (*should_stop)(void *user), void *user) {
+    int32_t offset = cw_view_offset(&e->view);
+    double sum = 0;
+    cw_timestep step = {.last = false};
+    CW_TRY(cw_agent_env_reset(e->env, frame_at(e, 0)));
+    for (int64_t t = 0; !step.last; t++) {
+        if (should_stop != NULL && should_stop(user)) {
+            return cw_fail(CW_EINTERRUPTED, "stopped during an evaluation");
+        }
+        if (video != NULL) CW_TRY(cw_video_frame(video, frame_at(e, t)));
+        for (int k = 0; k < e->view.stack; k++) {
+            int64_t age = t - (e->view.stack - 1 - k);
+            e->stack[k] = frame_at(e, age > 0 ? age : 0);
+        }
+        cw_image_batch images = cw_view_batch(&e->view, e->stack, &offset);
+        CW_TRY(cw_actor_act(e->actor, &images, NULL, e->action));
+        CW_TRY(cw_agent_env_step(e->env, e->action, &step, frame_at(e, t + 1)));
+        sum += step.reward;
+    }
+    *episode_return = sum;
+    return CW_OK;
+}

@@ -1,0 +1,33 @@
+/* Evaluation: whole episodes with the deterministic policy on an environment of its own. */
+#ifndef CW_TRAIN_EVALUATE_H
+#define CW_TRAIN_EVALUATE_H
+
+#include "algo/agent.h"
+#include "env/agent_env.h"
+#include "io/video.h"
+
+/* How stacks are presented to a policy. */
+typedef struct cw_view {
+    int stack; /* K */
+    cw_frame_spec frame;
+    int crop; /* side of the centre crop */
+} cw_view;
+
+typedef struct cw_evaluator cw_evaluator;
+
+/* Takes no ownership; the environment starts a new episode at each call of cw_evaluator_episode. */
+cw_status cw_evaluator_create(cw_evaluator **out, cw_agent *agent, cw_agent_env *env,
+                              const cw_view *view);
+void cw_evaluator_destroy(cw_evaluator *evaluator); /* NULL allowed */
+
+/* Plays one episode with tanh(mean) actions on the centre crop; its undiscounted return, and each
+ * frame to `video` unless NULL. should_stop (may be NULL) ends it with CW_EINTERRUPTED. */
+cw_status cw_evaluator_episode(cw_evaluator *evaluator, double *episode_return, cw_video *video,
+                               bool (*should_stop)(void *user), void *user);
+
+/* The view of one stack for a policy: centre crop. offset must outlive the batch. */
+cw_image_batch cw_view_batch(const cw_view *view, const uint8_t *const *frames,
+                             const int32_t *offset);
+int32_t cw_view_offset(const cw_view *view);
+
+#endif

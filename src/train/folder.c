@@ -1,0 +1,70 @@
+#include "train/folder.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "config/config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CONFIG_NAME "config.ini"
+
+cw_status cw_folder_path(char out[CW_PATH], const char *run, const char *name) {
+    return cw_path_join(out, CW_PATH, run, name);
+}
+
+cw_status cw_folder_settings(const char *run, cw_settings *out) {
+    char path[CW_PATH];
+    CW_TRY(cw_folder_path(path, run, CONFIG_NAME));
+    if (!cw_file_exists(path)) {
+        return cw_fail(CW_ENOTFOUND, "%s is not a run folder: it has no " CONFIG_NAME, run);
+    }
+    cw_settings settings;
+    cw_settings_default(&settings);
+    CW_TRY(cw_settings_load(&settings, path));
+    snprintf(settings.run.out, sizeof settings.run.out, "%s", run); /* it may have been moved */
+    *out = settings;
+    return CW_OK;
+}
+
+static cw_status write_config(const cw_settings *settings) {
+    char path[CW_PATH];
+    CW_TRY(cw_folder_path(path, settings->run.out, CONFIG_NAME));
+    char *text;
+    size_t n;
+    CW_TRY(cw_settings_print(settings, &text, &n));
+    cw_status status = cw_file_write_atomic(path, text, n);
+    cw_free(text);
+    return status;
+}
+
+static cw_status check_conflict(const cw_settings *settings, bool *resumed) {
+    cw_settings old;
+    cw_status status = cw_folder_settings(settings->run.out, &old);
+    *resumed = status == CW_OK;
+    if (status == CW_ENOTFOUND) return CW_OK;
+    CW_TRY(status);
+    const cw_key *key = cw_settings_conflict(&old, settings);
+    if (key == NULL) return CW_OK;
+    char before[CW_SETTING_TEXT * 4], now[CW_SETTING_TEXT * 4];
+    CW_TRY(cw_settings_get(&old, key->name, before, sizeof before));
+    CW_TRY(cw_settings_get(settings, key->name, now, sizeof now));
+    return cw_fail(CW_EINVAL,
+                   "%s holds a run with %s = %s, not %s: use that value to go on, or another "
+                   "--out folder to start anew",
+                   settings->run.out, key->name, before, now);
+}
+
+cw_status cw_folder_open(const cw_settings *settings, int *lock_fd, bool *resumed) {
+    CW_TRY(cw_dir_make(settings->run.out));
+    CW_TRY(cw_dir_lock(settings->run.out, lock_fd));
+    cw_status status = check_conflict(settings, resumed);
+    if (status == CW_OK) status = write_config(settings);
+    if (status != CW_OK) cw_folder_close(*lock_fd);
+    return status;
+}
+
+void cw_folder_close(int lock_fd) {
+    cw_dir_unlock(lock_fd);
+}

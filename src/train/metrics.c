@@ -1,0 +1,157 @@
+/* metrics.csv, eval.csv, log lines and progress reports of a run. */
+#include "base/clock.h"
+#include "base/error.h"
+#include "train/trainer.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+#include <time.h>
+
+static const char *const metric_columns[] = {
+    "frames",     "agent_steps", "updates",     "episodes",      "episode_return", "critic_loss",
+    "actor_loss", "alpha_loss",  "curl_loss",   "curl_accuracy", "alpha",          "entropy",
+    "q_mean",     "target_mean", "reward_mean", "wall_s"};
+#define N_METRIC_COLUMNS ((int)(sizeof metric_columns / sizeof *metric_columns))
+#define FIRST_METRIC     5
+
+static const char *const eval_columns[] = {"frames",     "agent_steps", "updates",
+                                           "episodes",   "return_mean", "return_sd",
+                                           "return_min", "return_max",  "wall_s"};
+#define N_EVAL_COLUMNS ((int)(sizeof eval_columns / sizeof *eval_columns))
+
+void cw_trainer_line(cw_trainer *trainer, const char *format, ...) {
+    char text[2048];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (trainer->log != NULL) {
+        char stamp[32];
+        time_t now = time(NULL);
+        struct tm parts;
+        gmtime_r(&now, &parts);
+        strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", &parts);
+        fprintf(trainer->log, "%s %s\n", stamp, text);
+        fflush(trainer->log);
+    }
+    const cw_callbacks *callbacks = trainer->callbacks;
+    if (callbacks != NULL && callbacks->line != NULL) callbacks->line(callbacks->user, text);
+}
+
+bool cw_trainer_should_stop(void *context) {
+    const cw_trainer *trainer = context;
+    const cw_callbacks *callbacks = trainer->callbacks;
+    return callbacks != NULL && callbacks->should_stop != NULL &&
+           callbacks->should_stop(callbacks->user);
+}
+
+double cw_trainer_wall_s(const cw_trainer *trainer) {
+    return trainer->earlier_wall_s + (cw_clock_s() - trainer->started);
+}
+
+/* Exponential average over reports, so that one slow second does not swing the estimate. */
+static double smooth(double average, double value) {
+    return isnan(average) ? value : 0.8 * average + 0.2 * value;
+}
+
+static void measure_rates(cw_trainer *trainer, double now) {
+    double dt = now - trainer->rate_clock;
+    int64_t frames = trainer->state.frames - trainer->rate_frames;
+    int64_t updates = trainer->state.updates - trainer->rate_updates;
+    if (dt <= 0) return;
+    if (frames > 0) trainer->frames_per_s = smooth(trainer->frames_per_s, (double)frames / dt);
+    if (updates > 0) trainer->updates_per_s = smooth(trainer->updates_per_s, (double)updates / dt);
+    trainer->rate_clock = now;
+    trainer->rate_frames = trainer->state.frames;
+    trainer->rate_updates = trainer->state.updates;
+}
+
+void cw_trainer_progress(cw_trainer *trainer, const char *phase, bool now) {
+    const cw_callbacks *callbacks = trainer->callbacks;
+    if (callbacks == NULL || callbacks->progress == NULL) return;
+    double clock = cw_clock_s();
+    if (!now && clock - trainer->reported < 1.0) return;
+    trainer->reported = clock;
+    if (strcmp(phase, "train") == 0 || strcmp(phase, "collect") == 0) measure_rates(trainer, clock);
+    const cw_run_state *state = &trainer->state;
+    int64_t total = trainer->settings.train.frames;
+    cw_progress progress = {
+        .frames = state->frames,
+        .frames_total = total,
+        .agent_steps = state->agent_steps,
+        .updates = state->updates,
+        .episodes = state->episodes,
+        .updates_per_s = trainer->updates_per_s,
+        .frames_per_s = trainer->frames_per_s,
+        .last_return = state->last_return,
+        .best_eval = state->best_eval,
+        .last_eval = state->last_eval,
+        .seconds_left = (double)(total - state->frames) / trainer->frames_per_s,
+        .phase = phase,
+    };
+    /* Collecting random steps says nothing about the pace of training. */
+    if (state->updates == 0) progress.seconds_left = NAN;
+    callbacks->progress(callbacks->user, &progress);
+}
+
+cw_status cw_trainer_open_logs(cw_trainer *trainer) {
+    char path[CW_PATH];
+    const char *run = trainer->settings.run.out;
+    double keep = (double)trainer->state.frames;
+    /* A fresh run keeps nothing of an earlier one that never reached a checkpoint. */
+    if (!trainer->resumed) keep = -1;
+    CW_TRY(cw_folder_path(path, run, "metrics.csv"));
+    CW_TRY(cw_csv_open(&trainer->metrics, path, metric_columns, N_METRIC_COLUMNS, keep));
+    CW_TRY(cw_folder_path(path, run, "eval.csv"));
+    return cw_csv_open(&trainer->evals, path, eval_columns, N_EVAL_COLUMNS, keep);
+}
+
+void cw_trainer_count_update(cw_trainer *trainer, const cw_update_stats *stats) {
+    const double values[CW_N_METRICS] = {
+        stats->critic_loss,   stats->actor_loss, stats->alpha_loss, stats->curl_loss,
+        stats->curl_accuracy, stats->alpha,      stats->entropy,    stats->q_mean,
+        stats->target_mean,   stats->reward_mean};
+    for (int i = 0; i < CW_N_METRICS; i++) {
+        if (isnan(values[i])) continue;
+        trainer->state.metric[i].sum += values[i];
+        trainer->state.metric[i].n++;
+    }
+}
+
+cw_status cw_trainer_log_metrics(cw_trainer *trainer) {
+    cw_run_state *state = &trainer->state;
+    double row[N_METRIC_COLUMNS] = {(double)state->frames, (double)state->agent_steps,
+                                    (double)state->updates, (double)state->episodes,
+                                    state->last_return};
+    for (int i = 0; i < CW_N_METRICS; i++) {
+        const cw_metric_sum *metric = &state->metric[i];
+        row[FIRST_METRIC + i] = metric->n > 0 ? metric->sum / (double)metric->n : NAN;
+    }
+    row[N_METRIC_COLUMNS - 1] = cw_trainer_wall_s(trainer);
+    memset(state->metric, 0, sizeof state->metric);
+    return cw_csv_row(trainer->metrics, row);
+}
+
+cw_status cw_trainer_log_eval(cw_trainer *trainer, const double *returns, int n) {
+    double sum = 0, squares = 0, low = INFINITY, high = -INFINITY;
+    for (int i = 0; i < n; i++) {
+        sum += returns[i];
+        low = fmin(low, returns[i]);
+        high = fmax(high, returns[i]);
+    }
+    double mean = sum / n;
+    for (int i = 0; i < n; i++) squares += (returns[i] - mean) * (returns[i] - mean);
+    double sd = n > 1 ? sqrt(squares / (n - 1)) : NAN;
+    const cw_run_state *state = &trainer->state;
+    double row[N_EVAL_COLUMNS] = {(double)state->frames,
+                                  (double)state->agent_steps,
+                                  (double)state->updates,
+                                  n,
+                                  mean,
+                                  sd,
+                                  low,
+                                  high,
+                                  cw_trainer_wall_s(trainer)};
+    return cw_csv_row(trainer->evals, row);
+}

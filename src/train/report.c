@@ -1,0 +1,199 @@
+/* Evaluation during a run, and what a finished run leaves behind. */
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/rng.h"
+#include "io/plot.h"
+#include "train/trainer.h"
+#include "train/weights.h"
+
+#include <math.h>
+
+#define VIDEO_SCALE 4
+#define VIDEO_FPS   25.0
+
+uint32_t cw_eval_seed(uint64_t run_seed, int64_t index) {
+    cw_stream stream = {.seed = run_seed, .shard = 0, .purpose = CW_RNG_ENV_SEED};
+    uint32_t word[4];
+    cw_rng_block(&stream, (uint64_t)index, 0, word);
+    return word[0];
+}
+
+/* An environment of its own for each evaluation: training's is not disturbed, and nothing has to be
+ * saved between evaluations. */
+static cw_status open_evaluator(cw_trainer *trainer, cw_agent_env *env, cw_evaluator **evaluator) {
+    const cw_settings *settings = &trainer->settings;
+    uint32_t seed = cw_eval_seed(settings->run.seed, trainer->state.evaluations);
+    cw_env bare;
+    CW_TRY(trainer->create_env(trainer->env_user, seed, settings->env.image_size, &bare));
+    cw_status status = cw_agent_env_init(env, &bare, trainer->action_repeat);
+    if (status != CW_OK) {
+        bare.vtable->destroy(bare.self);
+        return status;
+    }
+    status = cw_evaluator_create(evaluator, trainer->agent, env, &trainer->view);
+    if (status != CW_OK) cw_agent_env_deinit(env);
+    return status;
+}
+
+static cw_status evaluate_episodes(cw_trainer *trainer, cw_evaluator *evaluator, double *returns,
+                                   int n) {
+    for (int i = 0; i < n; i++) {
+        cw_trainer_progress(trainer, "evaluate", false);
+        CW_TRY(cw_evaluator_episode(evaluator, &returns[i], NULL, cw_trainer_should_stop, trainer));
+    }
+    return CW_OK;
+}
+
+cw_status cw_trainer_evaluate(cw_trainer *trainer) {
+    double from = cw_clock_s();
+    int n = trainer->settings.train.eval_episodes;
+    cw_run_state *state = &trainer->state;
+    cw_agent_env env;
+    cw_evaluator *evaluator;
+    double *returns;
+    CW_TRY(cw_alloc(&returns, (size_t)n, sizeof *returns, "evaluation returns"));
+    cw_status status = open_evaluator(trainer, &env, &evaluator);
+    if (status == CW_OK) {
+        status = evaluate_episodes(trainer, evaluator, returns, n);
+        cw_evaluator_destroy(evaluator);
+        cw_agent_env_deinit(&env);
+    }
+    if (status == CW_OK) status = cw_trainer_log_eval(trainer, returns, n);
+    if (status == CW_OK) {
+        double sum = 0;
+        for (int i = 0; i < n; i++) sum += returns[i];
+        state->last_eval = sum / n;
+        if (!(state->best_eval >= state->last_eval)) state->best_eval = state->last_eval;
+        state->evaluated_at = state->frames;
+        state->evaluations++;
+        cw_trainer_line(trainer,
+                        "evaluation at %lld frames: mean return %.1f over %d episodes (best %.1f), "
+                        "%.0f s",
+                        (long long)state->frames, state->last_eval, n, state->best_eval,
+                        cw_clock_s() - from);
+    }
+    cw_free(returns);
+    trainer->seconds[CW_RUN_EVAL] += cw_clock_s() - from;
+    return status;
+}
+
+/* ---------------------------------------------------------------- the end of a run */
+
+static cw_status write_video(cw_trainer *trainer, char path[CW_PATH]) {
+    const cw_frame_spec *frame = &trainer->view.frame;
+    char folder[CW_PATH];
+    CW_TRY(cw_folder_path(folder, trainer->settings.run.out, "video"));
+    CW_TRY(cw_dir_make(folder));
+    CW_TRY(cw_folder_path(path, folder, "final.mp4"));
+    cw_agent_env env;
+    cw_evaluator *evaluator;
+    cw_video *video;
+    CW_TRY(open_evaluator(trainer, &env, &evaluator));
+    cw_status status =
+        cw_video_open(&video, path, frame->width, frame->height, VIDEO_SCALE, VIDEO_FPS);
+    if (status == CW_OK) {
+        double unused;
+        status = cw_evaluator_episode(evaluator, &unused, video, cw_trainer_should_stop, trainer);
+        if (status == CW_OK) {
+            status = cw_video_close(video);
+        } else {
+            cw_video_abort(video);
+        }
+    }
+    cw_evaluator_destroy(evaluator);
+    cw_agent_env_deinit(&env);
+    return status;
+}
+
+static cw_status write_curve(cw_trainer *trainer, char path[CW_PATH]) {
+    const cw_settings *settings = &trainer->settings;
+    char csv[CW_PATH], label[CW_SETTING_TEXT + 64];
+    CW_TRY(cw_folder_path(csv, settings->run.out, "eval.csv"));
+    CW_TRY(cw_folder_path(path, settings->run.out, "curve.png"));
+    double *x, *y;
+    int n;
+    CW_TRY(cw_csv_read(csv, "frames", "return_mean", &x, &y, &n));
+    snprintf(label, sizeof label, "%s, seed %llu", settings->run.profile,
+             (unsigned long long)settings->run.seed);
+    cw_curve curve = {.label = label, .x = x, .y = y, .n = n};
+    cw_plot plot = {.title = settings->env.task,
+                    .x_label = "environment frames",
+                    .y_label = "evaluation return",
+                    .curves = &curve,
+                    .n_curves = 1};
+    cw_status status = cw_plot_write(path, &plot);
+    cw_free(x);
+    cw_free(y);
+    return status;
+}
+
+static cw_status write_weights(cw_trainer *trainer, char path[CW_PATH]) {
+    CW_TRY(cw_folder_path(path, trainer->settings.run.out, "weights.safetensors"));
+    cw_weights *weights;
+    CW_TRY(cw_alloc(&weights, 1, sizeof *weights, "the table of tensors"));
+    cw_status status = cw_weights_collect(weights, trainer->agent, false);
+    if (status == CW_OK) {
+        status = cw_weights_add_meta(weights, "profile", trainer->settings.run.profile);
+    }
+    if (status == CW_OK) {
+        status =
+            cw_safetensors_write(path, weights->entry, weights->n, weights->meta, weights->n_meta);
+    }
+    cw_free(weights);
+    return status;
+}
+
+/* Milliseconds per update or agent step by phase, for the session that ends now. */
+static void report_cost(cw_trainer *trainer) {
+    double phases[CW_PHASE_COUNT];
+    cw_agent_times(trainer->agent, phases);
+    double updates = (double)trainer->session_updates, steps = (double)trainer->session_steps;
+    const double *s = trainer->seconds;
+    if (updates > 0) {
+        cw_trainer_line(trainer, "cost of one update (mean of %.0f): %.1f ms", updates,
+                        1e3 * (s[CW_RUN_SAMPLE] + s[CW_RUN_UPDATE]) / updates);
+        cw_trainer_line(trainer, "  %-15s %8.2f ms", "sample", 1e3 * s[CW_RUN_SAMPLE] / updates);
+        for (int i = 0; i < CW_PHASE_COUNT; i++) {
+            cw_trainer_line(trainer, "  %-15s %8.2f ms", cw_agent_phase_name((cw_agent_phase)i),
+                            1e3 * phases[i] / updates);
+        }
+    }
+    if (steps > 0) {
+        double env = cw_worker_seconds(trainer->worker);
+        cw_trainer_line(trainer, "cost of one agent step (mean of %.0f):", steps);
+        cw_trainer_line(trainer, "  %-15s %8.2f ms", "act", 1e3 * s[CW_RUN_ACT] / steps);
+        cw_trainer_line(trainer, "  %-15s %8.2f ms (in its own thread; waited for: %.2f ms)",
+                        "environment", 1e3 * env / steps, 1e3 * s[CW_RUN_WAIT] / steps);
+    }
+    cw_trainer_line(trainer, "evaluation %.1f s, checkpoints %.1f s, in all %.1f s", s[CW_RUN_EVAL],
+                    s[CW_RUN_CHECKPOINT], cw_clock_s() - trainer->started);
+}
+
+cw_status cw_trainer_finish(cw_trainer *trainer, cw_run_result *out) {
+    cw_run_state *state = &trainer->state;
+    char weights[CW_PATH], curve[CW_PATH], video[CW_PATH] = "";
+    if (state->evaluated_at != state->frames) CW_TRY(cw_trainer_evaluate(trainer));
+    CW_TRY(cw_trainer_save(trainer));
+    CW_TRY(write_weights(trainer, weights));
+    CW_TRY(write_curve(trainer, curve));
+    if (trainer->settings.train.video) {
+        cw_trainer_progress(trainer, "record", true);
+        CW_TRY(write_video(trainer, video));
+    }
+    report_cost(trainer);
+    cw_trainer_line(trainer, "score: mean return %.1f at %lld frames (%d episodes, best %.1f)",
+                    state->last_eval, (long long)state->frames,
+                    trainer->settings.train.eval_episodes, state->best_eval);
+    cw_trainer_line(trainer, "curve:   %s", curve);
+    if (video[0] != '\0') cw_trainer_line(trainer, "video:   %s", video);
+    cw_trainer_line(trainer, "weights: %s", weights);
+    out->frames = state->frames;
+    out->eval_return = state->last_eval;
+    snprintf(out->curve_path, sizeof out->curve_path, "%.*s", (int)sizeof out->curve_path - 1,
+             curve);
+    snprintf(out->video_path, sizeof out->video_path, "%.*s", (int)sizeof out->video_path - 1,
+             video);
+    return CW_OK;
+}

@@ -1,0 +1,346 @@
+/* The training loop. */
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/rng.h"
+#include "config/config.h"
+#include "env/suite.h"
+#include "train/backend.h"
+#include "train/config_api.h"
+#include "train/trainer.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---------------------------------------------------------------- set-up */
+
+cw_status cw_task_factory_init(cw_task_factory *factory, const cw_settings *settings,
+                               int *action_repeat) {
+    CW_TRY(cw_task_find(settings->env.task, &factory->task));
+    factory->camera = settings->env.camera;
+    factory->renderer = settings->env.renderer;
+    *action_repeat = settings->env.action_repeat > 0 ? settings->env.action_repeat
+                                                     : factory->task->action_repeat;
+    return CW_OK;
+}
+
+cw_status cw_task_factory_create(void *context, uint32_t seed, int image_size, cw_env *out) {
+    const cw_task_factory *factory = context;
+    cw_env_options options = {.seed = seed,
+                              .image_size = image_size,
+                              .camera = factory->camera,
+                              .renderer = factory->renderer};
+    return cw_env_create(factory->task, &options, out);
+}
+
+static int crop_side(const cw_settings *settings, int image) {
+    return settings->augment.kind == CW_AUGMENT_CROP ? settings->augment.crop_size : image;
+}
+
+cw_agent_spec cw_agent_spec_of(const cw_settings *settings, const cw_env_spec *env) {
+    int crop = crop_side(settings, env->frame_height);
+    return (cw_agent_spec){.encoder = settings->encoder,
+                           .actor = settings->actor,
+                           .critic = settings->critic,
+                           .sac = settings->sac,
+                           .curl = settings->curl,
+                           .update = settings->update,
+                           .action_dim = env->action_dim,
+                           .frame_stack = settings->env.frame_stack,
+                           .frame_channels = env->frame_channels,
+                           .crop_height = crop,
+                           .crop_width = crop};
+}
+
+cw_view cw_view_of(const cw_settings *settings, const cw_env_spec *env) {
+    return (cw_view){.stack = settings->env.frame_stack,
+                     .frame = {env->frame_channels, env->frame_height, env->frame_width},
+                     .crop = crop_side(settings, env->frame_height)};
+}
+
+static cw_replay_desc replay_desc(const cw_trainer *trainer) {
+    const cw_settings *settings = &trainer->settings;
+    const cw_env_spec *env = &trainer->env.env.spec;
+    return (cw_replay_desc){.capacity = settings->replay.capacity,
+                            .episode_steps = cw_agent_env_episode_steps(&trainer->env),
+                            .stack = settings->env.frame_stack,
+                            .action_dim = env->action_dim,
+                            .frame = trainer->view.frame,
+                            .batch_size = settings->update.batch_size,
+                            .crop_size = trainer->view.crop,
+                            .random_crop = settings->augment.kind == CW_AUGMENT_CROP,
+                            .exclusive_crop = settings->augment.range == CW_CROP_EXCLUSIVE,
+                            .include_latest = settings->curl.include_latest};
+}
+
+/* Says what the run needs and refuses one that cannot fit. */
+static cw_status check_memory(cw_trainer *trainer, const cw_replay_desc *desc) {
+    double replay = (double)cw_replay_bytes(desc);
+    double agent = (double)(cw_agent_bytes(trainer->agent) + cw_actor_bytes(trainer->actor));
+    double available = (double)cw_memory_available();
+    cw_trainer_line(trainer,
+                    "memory: replay %.2f GB for %lld transitions, agent %.2f GB; available %.2f GB",
+                    replay * 1e-9, (long long)desc->capacity, agent * 1e-9, available * 1e-9);
+    if (available > 0 && replay + agent > available) {
+        return cw_fail(CW_ENOMEM,
+                       "the run needs %.2f GB and %.2f GB are available; replay.capacity = %lld "
+                       "would fit",
+                       (replay + agent) * 1e-9, available * 1e-9,
+                       (long long)fmax(0.0, floor((0.95 * available - agent) / replay *
+                                                  (double)desc->capacity)));
+    }
+    return CW_OK;
+}
+
+static cw_status open_env(cw_trainer *trainer) {
+    const cw_settings *settings = &trainer->settings;
+    cw_env bare;
+    CW_TRY(trainer->create_env(trainer->env_user, (uint32_t)settings->run.seed,
+                               settings->env.image_size, &bare));
+    cw_status status = cw_agent_env_init(&trainer->env, &bare, trainer->action_repeat);
+    if (status != CW_OK) {
+        bare.vtable->destroy(bare.self);
+        return status;
+    }
+    trainer->env_live = true;
+    trainer->view = cw_view_of(settings, &trainer->env.env.spec);
+    return cw_worker_create(&trainer->worker, &trainer->env);
+}
+
+static cw_status open_learner(cw_trainer *trainer) {
+    const cw_settings *settings = &trainer->settings;
+    CW_TRY(cw_backend_select(&trainer->be, "auto", settings->run.precision, settings->run.threads));
+    char text[256];
+    CW_TRY(cw_backend_describe(trainer->be, text, sizeof text));
+    cw_trainer_line(trainer, "backend: %s", text);
+    cw_agent_spec spec = cw_agent_spec_of(settings, &trainer->env.env.spec);
+    CW_TRY(cw_agent_create(&trainer->agent, trainer->be, &spec));
+    CW_TRY(cw_actor_create(&trainer->actor, trainer->agent, 1));
+    cw_replay_desc desc = replay_desc(trainer);
+    CW_TRY(check_memory(trainer, &desc));
+    CW_TRY(cw_replay_create(&trainer->replay, &desc));
+    return cw_alloc(&trainer->stack, (size_t)settings->env.frame_stack, sizeof *trainer->stack,
+                    "the newest stack");
+}
+
+static void init_state(cw_trainer *trainer) {
+    trainer->state = (cw_run_state){.next_eval = 0,
+                                    .next_checkpoint = trainer->settings.train.checkpoint_every,
+                                    .evaluated_at = -1,
+                                    .last_return = NAN,
+                                    .last_eval = NAN,
+                                    .best_eval = NAN};
+}
+
+static cw_status open_log(cw_trainer *trainer) {
+    char path[CW_PATH];
+    CW_TRY(cw_folder_path(path, trainer->settings.run.out, "log.txt"));
+    trainer->log = fopen(path, "ae");
+    return trainer->log != NULL ? CW_OK : cw_fail(CW_EIO, "cannot write %s", path);
+}
+
+static cw_status open_run(cw_trainer *trainer) {
+    CW_TRY(cw_settings_check(&trainer->settings));
+    CW_TRY(open_env(trainer)); /* before the folder is touched: most mistakes show here */
+    bool configured;
+    CW_TRY(cw_folder_open(&trainer->settings, &trainer->lock_fd, &configured));
+    CW_TRY(open_log(trainer));
+    cw_trainer_line(trainer, "curlew %s: %s, profile %s, seed %llu, %lld frames -> %s",
+                    cw_version(), trainer->settings.env.task, trainer->settings.run.profile,
+                    (unsigned long long)trainer->settings.run.seed,
+                    (long long)trainer->settings.train.frames, trainer->settings.run.out);
+    CW_TRY(open_learner(trainer));
+    init_state(trainer);
+    CW_TRY(cw_trainer_restore(trainer, &trainer->resumed));
+    if (trainer->resumed) {
+        cw_trainer_line(trainer, "going on from %lld frames, %lld updates",
+                        (long long)trainer->state.frames, (long long)trainer->state.updates);
+    } else {
+        CW_TRY(cw_agent_init(trainer->agent, trainer->settings.run.seed));
+    }
+    CW_TRY(cw_trainer_open_logs(trainer));
+    trainer->earlier_wall_s = trainer->state.wall_s;
+    trainer->rate_clock = cw_clock_s();
+    trainer->rate_frames = trainer->state.frames;
+    trainer->rate_updates = trainer->state.updates;
+    return CW_OK;
+}
+
+static void close_run(cw_trainer *trainer) {
+    cw_worker_destroy(trainer->worker);
+    if (trainer->env_live) cw_agent_env_deinit(&trainer->env);
+    cw_csv_close(trainer->metrics);
+    cw_csv_close(trainer->evals);
+    cw_free(trainer->stack);
+    cw_replay_destroy(trainer->replay);
+    cw_actor_destroy(trainer->actor);
+    cw_agent_destroy(trainer->agent);
+    cw_backend_destroy(trainer->be);
+    if (trainer->log != NULL) fclose(trainer->log);
+    if (trainer->lock_fd >= 0) cw_folder_close(trainer->lock_fd);
+}
+
+/* ---------------------------------------------------------------- the loop */
+
+static cw_status begin_episode(cw_trainer *trainer) {
+    cw_run_state *state = &trainer->state;
+    cw_timestep unused;
+    cw_worker_start_reset(trainer->worker, cw_replay_lend(trainer->replay));
+    CW_TRY(cw_worker_wait(trainer->worker, &unused));
+    cw_replay_commit_first(trainer->replay);
+    state->in_episode = 1;
+    state->episode_return = 0;
+    return CW_OK;
+}
+
+/* Uniform while seeds are collected, then sampled from the policy on the centre crop. */
+static cw_status choose_action(cw_trainer *trainer, float *action) {
+    const cw_settings *settings = &trainer->settings;
+    size_t dim = (size_t)trainer->env.env.spec.action_dim;
+    uint64_t counter = (uint64_t)trainer->state.agent_steps;
+    cw_stream stream = {.seed = settings->run.seed, .shard = 0};
+    if (trainer->state.agent_steps < settings->train.seed_steps) {
+        double uniform[CW_MAX_ACTION_DIM];
+        stream.purpose = CW_RNG_RANDOM_ACTION;
+        cw_rng_uniform(&stream, counter, -1.0, 1.0, uniform, dim);
+        for (size_t i = 0; i < dim; i++) action[i] = (float)uniform[i];
+        return CW_OK;
+    }
+    float noise[CW_MAX_ACTION_DIM];
+    stream.purpose = CW_RNG_ACTION_NOISE;
+    cw_rng_normal(&stream, counter, noise, dim);
+    CW_TRY(cw_replay_latest_stack(trainer->replay, trainer->stack));
+    int32_t offset = cw_view_offset(&trainer->view);
+    cw_image_batch images = cw_view_batch(&trainer->view, trainer->stack, &offset);
+    return cw_actor_act(trainer->actor, &images, noise, action);
+}
+
+static cw_status update_once(cw_trainer *trainer) {
+    cw_run_state *state = &trainer->state;
+    double from = cw_clock_s();
+    cw_minibatch batch;
+    CW_TRY(cw_replay_sample(trainer->replay, &batch, trainer->settings.run.seed, 0,
+                            (uint64_t)state->updates));
+    double sampled = cw_clock_s();
+    trainer->seconds[CW_RUN_SAMPLE] += sampled - from;
+    cw_update_stats stats;
+    CW_TRY(cw_agent_update(trainer->agent, &batch, state->updates, &stats));
+    trainer->seconds[CW_RUN_UPDATE] += cw_clock_s() - sampled;
+    cw_trainer_count_update(trainer, &stats);
+    state->updates++;
+    trainer->session_updates++;
+    return CW_OK;
+}
+
+static void finish_step(cw_trainer *trainer, const float *action, const cw_timestep *step) {
+    cw_run_state *state = &trainer->state;
+    cw_replay_commit(trainer->replay, action, step->reward, (float)step->discount, step->last);
+    state->agent_steps++;
+    trainer->session_steps++;
+    state->frames += step->frames;
+    state->episode_return += step->reward;
+    if (step->last) {
+        state->last_return = state->episode_return;
+        state->episodes++;
+        state->in_episode = 0;
+    }
+}
+
+/* One agent step, with an update beside it once enough was collected. */
+static cw_status agent_step(cw_trainer *trainer) {
+    float action[CW_MAX_ACTION_DIM];
+    double from = cw_clock_s();
+    CW_TRY(choose_action(trainer, action));
+    trainer->seconds[CW_RUN_ACT] += cw_clock_s() - from;
+    cw_worker_start_step(trainer->worker, action, cw_replay_lend(trainer->replay));
+    bool learning = trainer->state.agent_steps >= trainer->settings.train.seed_steps;
+    cw_status updated = learning ? update_once(trainer) : CW_OK;
+    double waited = cw_clock_s();
+    cw_timestep step;
+    if (updated != CW_OK) return updated; /* closing the run waits for the worker */
+    CW_TRY(cw_worker_wait(trainer->worker, &step));
+    trainer->seconds[CW_RUN_WAIT] += cw_clock_s() - waited;
+    if (!isfinite(step.reward)) {
+        return cw_fail(CW_EDIVERGED, "agent step %lld: the reward is not a finite number",
+                       (long long)trainer->state.agent_steps);
+    }
+    finish_step(trainer, action, &step);
+    if (trainer->state.agent_steps % trainer->settings.train.log_every == 0) {
+        CW_TRY(cw_trainer_log_metrics(trainer));
+    }
+    cw_trainer_progress(trainer, learning ? "train" : "collect", false);
+    return CW_OK;
+}
+
+/* What is due between two steps, in an order that a resumed run repeats: evaluation, checkpoint. */
+static cw_status between_steps(cw_trainer *trainer) {
+    cw_run_state *state = &trainer->state;
+    const cw_train_settings *train = &trainer->settings.train;
+    if (train->eval_every > 0 && state->frames >= state->next_eval) {
+        CW_TRY(cw_trainer_evaluate(trainer));
+        state->next_eval += train->eval_every;
+    }
+    if (state->frames >= state->next_checkpoint) {
+        state->next_checkpoint += train->checkpoint_every;
+        CW_TRY(cw_trainer_save(trainer));
+    }
+    return CW_OK;
+}
+
+static cw_status loop(cw_trainer *trainer) {
+    cw_run_state *state = &trainer->state;
+    while (state->frames < trainer->settings.train.frames) {
+        cw_status status = between_steps(trainer);
+        if (status == CW_EINTERRUPTED || cw_trainer_should_stop(trainer)) {
+            /* An evaluation that was cut short is repeated whole by the resumed run. */
+            CW_TRY(cw_trainer_save(trainer));
+            cw_trainer_line(trainer, "stopped at %lld frames; the same command goes on from here",
+                            (long long)state->frames);
+            return cw_fail(CW_EINTERRUPTED, "stopped at %lld frames", (long long)state->frames);
+        }
+        CW_TRY(status);
+        if (!state->in_episode) CW_TRY(begin_episode(trainer));
+        CW_TRY(agent_step(trainer));
+    }
+    return CW_OK;
+}
+
+static cw_status run(cw_trainer *trainer, cw_run_result *out) {
+    cw_status status = open_run(trainer);
+    if (status == CW_OK) status = loop(trainer);
+    if (status == CW_OK) status = cw_trainer_finish(trainer, out);
+    if (status != CW_OK && status != CW_EINTERRUPTED && trainer->log != NULL) {
+        fprintf(trainer->log, "failed: %s\n", cw_last_error());
+    }
+    return status;
+}
+
+cw_status cw_train_env(const cw_config *config, cw_env_create_fn create, void *env_user,
+                       const cw_callbacks *callbacks, cw_run_result *out) {
+    cw_trainer *trainer;
+    CW_TRY(cw_alloc(&trainer, 1, sizeof *trainer, "a training run"));
+    trainer->settings = config->settings;
+    trainer->callbacks = callbacks;
+    trainer->create_env = create;
+    trainer->env_user = env_user;
+    trainer->action_repeat =
+        config->settings.env.action_repeat > 0 ? config->settings.env.action_repeat : 1;
+    trainer->lock_fd = -1;
+    trainer->started = cw_clock_s();
+    trainer->frames_per_s = trainer->updates_per_s = NAN;
+    cw_run_result result = {0};
+    cw_status status = run(trainer, &result);
+    close_run(trainer);
+    cw_free(trainer);
+    if (status == CW_OK && out != NULL) *out = result;
+    return status;
+}
+
+cw_status cw_train(const cw_config *config, const cw_callbacks *callbacks, cw_run_result *out) {
+    cw_task_factory factory;
+    cw_config resolved = *config;
+    cw_settings *settings = &resolved.settings;
+    CW_TRY(cw_task_factory_init(&factory, settings, &settings->env.action_repeat));
+    snprintf(settings->env.task, sizeof settings->env.task, "%s", factory.task->name);
+    return cw_train_env(&resolved, cw_task_factory_create, &factory, callbacks, out);
+}

@@ -1,0 +1,127 @@
+/* Inside of a training run; for the files of this room only. */
+#ifndef CW_TRAIN_TRAINER_H
+#define CW_TRAIN_TRAINER_H
+
+#include "algo/agent.h"
+#include "io/csv.h"
+#include "replay/replay.h"
+#include "train/evaluate.h"
+#include "train/folder.h"
+#include "train/worker.h"
+
+#include <curlew/run.h>
+
+#include <stdio.h>
+
+/* Sums over the updates since the last metrics row; counts differ where a loss is not part of
+ * every update. */
+typedef struct cw_metric_sum {
+    double sum;
+    int64_t n;
+} cw_metric_sum;
+#define CW_N_METRICS 10
+
+/* Everything of the loop that a resumed run needs, saved as it lies in memory (a checkpoint is for
+ * the same machine type); parameters, replay and environment have their own parts. */
+typedef struct cw_run_state {
+    int64_t frames;      /* environment frames so far */
+    int64_t agent_steps; /* policy calls so far */
+    int64_t updates;
+    int64_t episodes; /* finished ones */
+    int64_t evaluations;
+    int64_t next_eval;       /* frames at which to evaluate */
+    int64_t next_checkpoint; /* frames */
+    int64_t evaluated_at;    /* frames of the last evaluation, -1 = none */
+    int64_t in_episode;      /* 1 while an episode is under way */
+    int64_t episode_control_steps;
+    double episode_return;       /* of the episode under way */
+    double last_return;          /* of the last finished one, NaN = none */
+    double last_eval, best_eval; /* NaN = none */
+    double wall_s;               /* seconds of training in all sessions */
+    cw_metric_sum metric[CW_N_METRICS];
+} cw_run_state;
+
+typedef enum cw_run_phase {
+    CW_RUN_SAMPLE, /* drawing minibatches */
+    CW_RUN_UPDATE,
+    CW_RUN_ACT,
+    CW_RUN_WAIT, /* for the environment after the update was done */
+    CW_RUN_EVAL,
+    CW_RUN_CHECKPOINT,
+    CW_RUN_PHASES
+} cw_run_phase;
+
+typedef struct cw_trainer {
+    cw_settings settings;
+    const cw_callbacks *callbacks; /* may be NULL */
+    cw_env_create_fn create_env;
+    void *env_user;
+    int action_repeat;
+    int lock_fd;
+    bool resumed;
+    FILE *log; /* log.txt */
+    cw_backend *be;
+    cw_agent *agent;
+    cw_actor *actor;
+    cw_agent_env env;
+    bool env_live;
+    cw_worker *worker;
+    cw_replay *replay;
+    cw_view view;
+    const uint8_t **stack; /* (K) newest stack */
+    cw_csv *metrics, *evals;
+    cw_run_state state;
+    double seconds[CW_RUN_PHASES]; /* of this session */
+    int64_t session_updates, session_steps;
+    double started;        /* clock at the session's start */
+    double earlier_wall_s; /* seconds of earlier sessions */
+    double reported;       /* clock of the last progress report */
+    double rate_clock;     /* clock, frames and updates of the previous report, for the rates */
+    int64_t rate_frames, rate_updates;
+    double frames_per_s, updates_per_s; /* smoothed; NaN = not known yet */
+} cw_trainer;
+
+/* One line to the host and to log.txt. */
+void cw_trainer_line(cw_trainer *trainer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void cw_trainer_progress(cw_trainer *trainer, const char *phase, bool now);
+bool cw_trainer_should_stop(void *trainer);
+
+/* Seconds of training in all sessions. */
+double cw_trainer_wall_s(const cw_trainer *trainer);
+
+/* checkpoints (resume.c) */
+cw_status cw_trainer_save(cw_trainer *trainer);
+/* Restores the last complete checkpoint; *found = false when the folder has none yet. */
+cw_status cw_trainer_restore(cw_trainer *trainer, bool *found);
+/* Parameters of the last checkpoint of a run folder into an agent. */
+cw_status cw_run_load_agent(const char *run, cw_agent *agent);
+
+/* evaluation and what a run leaves behind (report.c) */
+cw_status cw_trainer_evaluate(cw_trainer *trainer);
+cw_status cw_trainer_finish(cw_trainer *trainer, cw_run_result *out);
+
+/* logs (metrics.c) */
+cw_status cw_trainer_open_logs(cw_trainer *trainer);
+void cw_trainer_count_update(cw_trainer *trainer, const cw_update_stats *stats);
+cw_status cw_trainer_log_metrics(cw_trainer *trainer);
+cw_status cw_trainer_log_eval(cw_trainer *trainer, const double *returns, int n);
+
+/* An agent spec from settings and an environment's spec. */
+cw_agent_spec cw_agent_spec_of(const cw_settings *settings, const cw_env_spec *env);
+cw_view cw_view_of(const cw_settings *settings, const cw_env_spec *env);
+
+/* Creates environments of a built-in task. */
+typedef struct cw_task_factory {
+    const struct cw_task *task;
+    int camera;
+    cw_renderer renderer;
+} cw_task_factory;
+cw_status cw_task_factory_init(cw_task_factory *factory, const cw_settings *settings,
+                               int *action_repeat);
+cw_status cw_task_factory_create(void *factory, uint32_t seed, int image_size, cw_env *out);
+
+/* Seed of evaluation environment number `index` of a run. */
+uint32_t cw_eval_seed(uint64_t run_seed, int64_t index);
+
+#endif
