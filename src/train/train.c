@@ -169,6 +169,7 @@ static cw_status open_run(cw_trainer *trainer) {
 static void close_run(cw_trainer *trainer) {
     cw_worker_destroy(trainer->worker);
     if (trainer->env_live) cw_agent_env_deinit(&trainer->env);
+    cw_trainer_close_saving(trainer);
     cw_csv_close(trainer->metrics);
     cw_csv_close(trainer->evals);
     cw_free(trainer->stack);

@@ -3,6 +3,7 @@
 #define CW_TRAIN_TRAINER_H
 
 #include "algo/agent.h"
+#include "base/log.h"
 #include "io/csv.h"
 #include "replay/replay.h"
 #include "train/evaluate.h"
@@ -51,6 +52,17 @@ typedef enum cw_run_phase {
     CW_RUN_PHASES
 } cw_run_phase;
 
+/* What saving needs, made once (resume.c). */
+typedef struct cw_saving {
+    struct cw_checkpoint_store *store;
+    struct cw_weights *weights; /* the table of tensors */
+    void *env;                  /* the environment's state */
+    size_t env_bytes;
+    void *index; /* the replay's index */
+    size_t index_bytes;
+    cw_log log;
+} cw_saving;
+
 typedef struct cw_trainer {
     cw_settings settings;
     const cw_callbacks *callbacks; /* may be NULL */
@@ -71,6 +83,7 @@ typedef struct cw_trainer {
     const uint8_t **stack; /* (K) newest stack */
     cw_csv *metrics, *evals;
     cw_run_state state;
+    cw_saving save;
     double seconds[CW_RUN_PHASES]; /* of this session */
     int64_t session_updates, session_steps;
     double started;        /* clock at the session's start */
@@ -94,6 +107,7 @@ double cw_trainer_wall_s(const cw_trainer *trainer);
 cw_status cw_trainer_save(cw_trainer *trainer);
 /* Restores the last complete checkpoint; *found = false when the folder has none yet. */
 cw_status cw_trainer_restore(cw_trainer *trainer, bool *found);
+void cw_trainer_close_saving(cw_trainer *trainer);
 /* Parameters of the last checkpoint of a run folder into an agent. */
 cw_status cw_run_load_agent(const char *run, cw_agent *agent);
 
