@@ -1,0 +1,155 @@
+/* Whole updates against PyTorch: every case of make_golden.py through cw_update_file, on every
+ * backend. */
+#include "golden/judge.h"
+#include "io/safetensors.h"
+#include "test.h"
+
+#include <curlew/run.h>
+
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const cases[] = {
+    "authors",
+    "paper",
+    "authors_one",
+    "paper_one",
+    "paper_no_curl",
+    "paper_key_query",
+    "paper_cosine",
+    "paper_detach",
+    "paper_single_frame",
+    "authors_no_curl",
+    "authors_detach_single",
+    "joint_own_all",
+    "sequential_momentum",
+    "joint_everything",
+    "sequential_query",
+};
+static const char *const backends[] = {"ref64", "ref", "auto"};
+
+#define N_CASES    (sizeof cases / sizeof *cases)
+#define N_BACKENDS (sizeof backends / sizeof *backends)
+
+typedef struct update_case {
+    const char *name;
+    const char *backend;
+} update_case;
+
+static void must(cw_status status) {
+    if (status != CW_OK) fail_msg("%s", cw_last_error());
+}
+
+static cw_safetensors *open_file(const char *path) {
+    cw_safetensors *file;
+    must(cw_safetensors_open(&file, path, GOLDEN_MAX_BYTES));
+    return file;
+}
+
+/* The settings that the case's metadata name. */
+static cw_config *make_config(const cw_safetensors *in) {
+    const char *profile = cw_safetensors_metadata(in, "profile");
+    const char *text = cw_safetensors_metadata(in, "config");
+    assert_non_null(profile);
+    assert_non_null(text);
+    cw_config *config;
+    must(cw_config_create(&config));
+    must(cw_config_profile(config, profile));
+    char *words = strdup(text);
+    assert_non_null(words);
+    char *rest = NULL;
+    for (char *key = strtok_r(words, " ", &rest); key != NULL; key = strtok_r(NULL, " ", &rest)) {
+        char *value = strchr(key, '=');
+        assert_non_null(value);
+        *value = '\0';
+        must(cw_config_set(config, key, value + 1));
+    }
+    free(words);
+    return config;
+}
+
+static verdict judge(const cw_safetensors *out, const golden *want, double epsilon) {
+    verdict worst = {.used = -1};
+    int beyond = 0;
+    for (int i = 0; i < want->n; i++) {
+        const cw_tensor *got = cw_safetensors_find(out, want->name[i]);
+        if (got == NULL) fail_msg("%s: not in the output", want->name[i]);
+        verdict v = golden_judge(want, i, got, epsilon);
+        if (v.used > worst.used) worst = v;
+        beyond += v.used > 1;
+    }
+    if (beyond > 0) fail_msg("%d of %d tensors are off", beyond, want->n);
+    return worst;
+}
+
+/* An output that nobody expects would be an output that nobody checks. */
+static void check_no_extra(const cw_safetensors *out, const cw_safetensors *want) {
+    for (int i = 0; i < cw_safetensors_count(out); i++) {
+        const char *name = cw_safetensors_name(out, i);
+        if (cw_safetensors_find(want, name) != NULL) continue;
+        const char *last = strrchr(name, '.');
+        last = last == NULL ? name : last + 1;
+        bool figure = strcmp(last, "entropy") == 0 || strcmp(last, "target_mean") == 0;
+        bool second_moment = strncmp(name, "adam.", 5) == 0 && strstr(name, ".v.") != NULL;
+        if (!figure && !second_moment) fail_msg("%s: unexpected in the output", name);
+    }
+}
+
+static void check_steps(const cw_safetensors *out, const cw_safetensors *want) {
+    static const char *const keys[] = {"adam.critic.t", "adam.curl.t", "adam.actor.t",
+                                       "adam.alpha.t"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *have = cw_safetensors_metadata(out, keys[i]);
+        const char *expected = cw_safetensors_metadata(want, keys[i]);
+        assert_true((have == NULL) == (expected == NULL));
+        if (have != NULL) assert_string_equal(have, expected);
+    }
+}
+
+static void update_matches_pytorch(void **state) {
+    const update_case *c = *state;
+    char in_path[1024], want_path[1024], out_path[1024];
+    snprintf(in_path, sizeof in_path, CW_TEST_DATA "/golden/%s.safetensors", c->name);
+    snprintf(want_path, sizeof want_path, CW_TEST_DATA "/golden/%s.expect.safetensors", c->name);
+    snprintf(out_path, sizeof out_path, "golden_%s_%s.safetensors", c->name, c->backend);
+
+    cw_safetensors *in = open_file(in_path);
+    cw_config *config = make_config(in);
+    cw_safetensors_close(in);
+    must(cw_update_file(config, in_path, out_path, c->backend));
+    cw_config_destroy(config);
+
+    cw_safetensors *out = open_file(out_path);
+    golden want;
+    golden_open(&want, want_path, "");
+    check_steps(out, want.file);
+    check_no_extra(out, want.file);
+    bool f64 = strcmp(c->backend, "ref64") == 0;
+    verdict worst = judge(out, &want, f64 ? DBL_EPSILON : FLT_EPSILON);
+    print_message("%-22s %-5s %4.0f%% of the tolerance; worst: %s, %.1e relative\n", c->name,
+                  c->backend, 100 * worst.used, worst.name, worst.relative);
+    golden_close(&want);
+    cw_safetensors_close(out);
+    remove(out_path);
+}
+
+int main(void) {
+    static update_case variants[N_CASES * N_BACKENDS];
+    static char names[N_CASES * N_BACKENDS][64];
+    struct CMUnitTest tests[N_CASES * N_BACKENDS];
+    size_t n = 0;
+    for (size_t b = 0; b < N_BACKENDS; b++) {
+        for (size_t c = 0; c < N_CASES; c++, n++) {
+            variants[n] = (update_case){.name = cases[c], .backend = backends[b]};
+            snprintf(names[n], sizeof names[n], "%s on %s", cases[c], backends[b]);
+            tests[n] = (struct CMUnitTest){.name = names[n],
+                                           .test_func = update_matches_pytorch,
+                                           .initial_state = &variants[n]};
+        }
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
