@@ -55,8 +55,9 @@ static void list_keys(void) {
         if (strncmp(section, key.name, (size_t)n + 1) != 0)
             printf("%s[%.*s]\n", i > 0 ? "\n" : "", n, key.name);
         section = key.name;
-        printf("%s = %s%s%s%s\n    %s\n", key.name, key.initial, key.range[0] ? "  (" : "",
-               key.range, key.range[0] ? ")" : "", key.meaning);
+        printf("%s =%s%s", key.name, key.initial[0] ? " " : "", key.initial);
+        if (key.range[0]) printf("  (%s)", key.range);
+        printf("\n    %s\n", key.meaning);
     }
 }
 
@@ -121,9 +122,11 @@ int cli_list(const cli_args *args) {
     }
     if (topic) {
         const char *near = cw_nearest_name(topic, topics, 3);
-        return cli_report(CLI_USAGE, "nothing to list under \"%s\"%s%s", topic,
-                          near ? "; did you mean " : "; there are tasks, profiles and keys",
-                          near ? near : "");
+        if (near)
+            return cli_report(CLI_USAGE, "nothing to list under \"%s\"; did you mean %s?", topic,
+                              near);
+        return cli_report(
+            CLI_USAGE, "nothing to list under \"%s\"; there are tasks, profiles and keys", topic);
     }
     list_tasks();
     putchar('\n');

@@ -72,6 +72,7 @@ static void initial_values_parse(void **state) {
             fail_msg("%s", cw_last_error());
         char a[1024], b[1024];
         assert_int_equal(cw_settings_get(&settings, keys[i].name, a, sizeof a), CW_OK);
+        assert_string_equal(a, keys[i].initial); /* as it is printed */
         assert_int_equal(cw_settings_get(&defaults, keys[i].name, b, sizeof b), CW_OK);
         assert_string_equal(a, b);
     }

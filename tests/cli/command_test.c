@@ -1,0 +1,352 @@
+/* The command against a library that trains nothing: what it makes of its arguments, what it says
+ * and with which code it ends. */
+#include "cli/process.h"
+#include "test.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BINARY CW_FAKE_CURLEW
+
+static cw_process p;
+
+static void run(const char *words) {
+    process_run(&p, BINARY, words, NULL);
+}
+
+static void expect(const char *words, int code, const char *fragment, const char *out) {
+    if (p.code != code) fail_msg("curlew %s: code %d: %s%s", words, p.code, p.out, p.err);
+    if (code == 0 ? p.err[0] != '\0' : !process_is_one_line(p.err))
+        fail_msg("curlew %s: stderr is \"%s\"", words, p.err);
+    if (!strstr(p.err, fragment))
+        fail_msg("curlew %s: \"%s\" lacks \"%s\"", words, p.err, fragment);
+    if (!strstr(p.out, out)) fail_msg("curlew %s: \"%s\" lacks \"%s\"", words, p.out, out);
+    if (p.wrote) fail_msg("curlew %s: something was written", words);
+}
+
+static void usage_errors_are_one_line_and_write_nothing(void **state) {
+    (void)state;
+    static const struct {
+        const char *words, *fragment;
+    } cases[] = {
+        {"", "no command given"},
+        {"''", "no command \"\""},
+        {"trian", "no command \"trian\"; did you mean train?"},
+        {"bench", "no command \"bench\"; `curlew help` lists them"},
+        {"help trian", "did you mean train?"},
+        {"help train eval", "help: unexpected \"eval\""},
+        {"train", "train needs a TASK"},
+        {"train cartpole", "no task \"cartpole\"; `curlew list tasks`"},
+        {"train cartpole-swingu", "no task \"cartpole-swingu\"; did you mean cartpole-swingup?"},
+        {"train toy toy", "train: unexpected \"toy\"; settings are written section.key=value"},
+        {"train toy --sede 3", "train has no option --sede; did you mean --seed?"},
+        {"train toy --xyzzy", "train has no option --xyzzy; see `curlew help train`"},
+        {"train toy -s 3", "train has no option -s"},
+        {"train toy --seed", "--seed needs a value: --seed N"},
+        {"train toy --quiet=1", "--quiet takes no value"},
+        {"train toy --seed x", "--seed: run.seed=x: must be a whole number, 0 to 1844674407370955"},
+        {"train toy --seed -1", "--seed: run.seed=-1"},
+        {"train toy --seed=", "--seed: run.seed=: must be"},
+        {"train toy --steps 0", "--steps: train.frames=0: must be a whole number, 1 to"},
+        {"train toy --steps 1e5", "--steps: train.frames=1e5"},
+        {"train toy --precision f64", "--precision: run.precision=f64: must be auto | f32 | bf16"},
+        {"train toy --threads -2", "--threads: run.threads=-2"},
+        {"train toy --profile papers", "--profile: no profile \"papers\"; did you mean paper?"},
+        {"train toy --config missing.ini", "--config: missing.ini"},
+        {"train toy update.batchsize=3", "no key \"update.batchsize\"; did you mean update.batch"},
+        {"train toy batch_size=3", "did you mean update.batch_size?"},
+        {"train toy update.batch_size=3x", "update.batch_size=3x: must be a whole number, 1 to"},
+        {"train toy run.profile=authors", "a profile is chosen with --profile authors"},
+        {"train toy =3", "no key \"\""},
+        {"train env.task=nothing-like", "no task"},
+        {"train --seed 3", "train needs a TASK"},
+        {"eval", "eval needs more words: curlew eval RUN"},
+        {"eval a b", "eval: unexpected \"b\""},
+        {"eval a x=y", "eval: unexpected \"x=y\""},
+        {"eval a --episodes 0", "--episodes 0: must be a whole number, 1 to 10000"},
+        {"eval a --episodes 1.5", "--episodes 1.5: must be"},
+        {"eval a --episodes 99999999999999999999", "must be a whole number"},
+        {"record", "record needs more words: curlew record RUN"},
+        {"record a --ot b", "record has no option --ot; did you mean --out?"},
+        {"list nothing", "nothing to list under \"nothing\"; there are tasks, profiles and keys"},
+        {"list task", "did you mean tasks?"},
+        {"list tasks --markdown", "--markdown goes with"},
+        {"list --markdown", "--markdown goes with"},
+        {"rollout toy", "rollout needs --seed"},
+        {"rollout toy --seed 1", "rollout needs --actions"},
+        {"rollout toy --seed 1 --actions a", "rollout needs --out"},
+        {"rollout tyo --seed 1 --actions a --out b", "no task \"tyo\""},
+        {"rollout toy --seed 4294967296 --actions a --out b", "--seed 4294967296: must be"},
+        {"rollout toy --seed 1 --actions a --out b --frames 0,,2", "--frames 0,,2: must be"},
+        {"rollout toy --seed 1 --actions a --out b --frames 0,2,", "--frames 0,2,: must be"},
+        {"rollout toy --seed 1 --actions a --out b --frames -1", "--frames -1: must be"},
+        {"rollout toy --seed 1 --actions a --out b --frames ''", "--frames : must be"},
+        {"rollout toy --seed 1 --actions a --out b --frames 99999999999999999999", "must be"},
+        {"update", "update needs --in"},
+        {"update --in a", "update needs --out"},
+        {"update a --in a --out b", "update: unexpected \"a\""},
+        {"update --in a --out b sac.discont=1", "did you mean sac.discount?"},
+        {"doctor now", "doctor: unexpected \"now\""},
+        {"version --long", "version has no option --long"},
+        {"--verison", "no command \"--verison\""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        run(cases[i].words);
+        expect(cases[i].words, 2, cases[i].fragment, "");
+        if (p.out[0]) fail_msg("curlew %s: stdout is \"%s\"", cases[i].words, p.out);
+    }
+}
+
+static void arguments_reach_the_library(void **state) {
+    (void)state;
+    static const struct {
+        const char *words, *out;
+    } cases[] = {
+        {"train toy",
+         "run.out=runs/toy-paper-seed1\nenv.task=toy\ndone: 100000 frames, mean return "
+         "845.2\ncurve: there/curve.png\nvideo: there/final.mp4\n"},
+        {"train cartpole_swingup",
+         "run.out=runs/cartpole-swingup-paper-seed1\nenv.task=cartpole-s"},
+        {"train toy --seed 7 --profile authors", "run.out=runs/toy-authors-seed7"},
+        {"train toy --out x/y --quiet=", NULL},
+        {"train toy --out x/y", "run.out=x/y\n"},
+        {"train toy run.seed=9", "run.out=runs/toy-paper-seed9"},
+        {"train toy --seed=3", "run.seed=3\n"},
+        {"train toy --seed 3 run.seed=4", "run.seed=4\n"},
+        {"train toy run.seed=4 --seed 3", "run.seed=3\n"},
+        {"train toy --steps 5000", "train.frames=5000\n"},
+        {"train toy --precision bf16 --threads 2", "run.threads=2\nrun.precision=bf16\n"},
+        {"train encoder.hidden=5 toy --profile authors", "encoder.hidden=5\nencoder.tanh=false\n"},
+        {"train -- toy", "env.task=toy\n"},
+        {"train env.task=toy", "env.task=toy\n"},
+        {"train toy run.out=a=b", "run.out=a=b\n"},
+        {"eval some/run", "evaluate some/run\nepisode 1: 100.000\n"},
+        {"eval some/run", "episode 10: 109.000\nmean return 104.500 over 10 episodes\n"},
+        {"eval some/run --episodes 3", "episode 3: 102.000\nmean return 101.000 over 3 episodes\n"},
+        {"record some/run",
+         "record some/run to (default)\nreturn 7.000: some/run/video/record.mp4"},
+        {"record some/run --out a.mp4", "record some/run to a.mp4\nreturn 7.000: a.mp4\n"},
+        {"rollout toy --seed 4294967295 --actions a --out b", "rollout toy 4294967295 a b auto:\n"},
+        {"rollout toy --seed 0 --actions a --out b --frames 0,100,20 --renderer osmesa",
+         "rollout toy 0 a b osmesa: 0 100 20\n"},
+        {"update --in a --out b --backend ref64 sac.discount=0.5",
+         "update a b ref64\nsac.discount=0.5\n"},
+        {"update --in a --out b --profile authors", "update a b auto\nrun.profile=authors\n"},
+        {"doctor", "processor: yes\n"},
+        {"version", "curlew "},
+        {"--version", "curlew "},
+        {"list tasks", "cartpole-swingup             8      swing a pole up\n"},
+        {"list profiles", "paper (default)\nauthors, compared with the default:\n"
+                          "    augment.range=exclusive\n"},
+        {"list keys", "\n[sac]\nsac.discount = 0.99  (0 to 1)\n    discount per agent step\n"},
+        {"list", "cheetah-run"},
+        {"list", "paper (default)"},
+        {"list", "train.video = true"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        if (!cases[i].out) continue;
+        run(cases[i].words);
+        expect(cases[i].words, 0, "", cases[i].out);
+    }
+}
+
+static void quiet_runs_print_the_result_asked_for_only(void **state) {
+    (void)state;
+    run("train toy --quiet");
+    expect("train toy --quiet", 0, "", "");
+    assert_string_equal(p.out, "");
+    run("eval r --quiet --episodes 2");
+    expect("eval --quiet", 0, "", "");
+    assert_string_equal(p.out, "mean return 100.500 over 2 episodes\n");
+    process_run(&p, BINARY, "train toy --quiet", "FAKE=progress");
+    expect("train toy --quiet", 0, "", "");
+    assert_string_equal(p.out, "");
+}
+
+static void files_stand_between_profile_and_words(void **state) {
+    (void)state;
+    process_write("a.ini", "[encoder]\nhidden = 11\nfeature_dim = 12\n[env]\ntask = toy\n");
+    process_write("b.ini", "[encoder]\nfeature_dim = 13\n");
+    process_write("c.ini", "[run]\nprofile = authors\n");
+    process_write("bad.ini", "[encoder]\n\nhiden = 1\n");
+    static const struct {
+        const char *words;
+        int code;
+        const char *err, *out;
+    } cases[] = {
+        {"train encoder.hidden=14 --config a.ini --profile authors", 0, "",
+         "env.task=toy\naugment.range=exclusive\nencoder.hidden=14\nencoder.feature_dim=12\n"},
+        {"train --config a.ini --config b.ini", 0, "", "encoder.hidden=11\nencoder.feature_dim=13"},
+        {"train --config b.ini --config a.ini", 0, "", "encoder.hidden=11\nencoder.feature_dim=12"},
+        {"train cheetah-run --config a.ini", 0, "", "env.task=cheetah-run"},
+        {"train toy --config c.ini", 0, "", "run.out=runs/toy-authors-seed1"},
+        {"train toy --config c.ini --profile authors", 0, "", "run.profile=authors"},
+        {"train toy --config c.ini --profile paper", 2,
+         "--profile paper, but c.ini starts from profile authors", ""},
+        {"train toy --config bad.ini", 2,
+         "--config: bad.ini:3: no key \"encoder.hiden\"; did you mean encoder.hidden?", ""},
+        {"update --in i --out o --config b.ini", 0, "", "encoder.feature_dim=13"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        run(cases[i].words);
+        expect(cases[i].words, cases[i].code, cases[i].err, cases[i].out);
+    }
+}
+
+static void failures_of_the_library_set_the_code(void **state) {
+    (void)state;
+    static const char *const all[] = {"train toy",
+                                      "eval r",
+                                      "record r",
+                                      "rollout toy --seed 1 --actions a --out b",
+                                      "update --in a --out b",
+                                      "doctor"};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        process_run(&p, BINARY, all[i], "FAKE=error");
+        expect(all[i], 1, "curlew: disk/full: no space?left on device\n", "");
+        process_run(&p, BINARY, all[i], "FAKE=invalid");
+        expect(all[i], 2, "update.batch_size=64, but the run began with 32", "");
+    }
+}
+
+static void control_characters_do_not_reach_the_terminal(void **state) {
+    (void)state;
+    run("\033[31mred");
+    expect("red", 2, "no command \"?[31mred\"", "");
+}
+
+static void signals_stop_after_a_checkpoint(void **state) {
+    (void)state;
+    static const struct {
+        int signal, code;
+        const char *name;
+    } cases[] = {{SIGINT, 130, "Interrupt"}, {SIGTERM, 143, "Terminated"}, {SIGHUP, 129, "Hangup"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        pid_t pid = process_start(BINARY, "train toy", "FAKE=wait");
+        process_await_output("started");
+        assert_int_equal(kill(pid, cases[i].signal), 0);
+        process_wait(&p, pid);
+        expect(cases[i].name, cases[i].code, "the same command goes on from the checkpoint",
+               "stopping after a checkpoint; a second signal stops at once\n");
+        assert_non_null(strstr(p.err, cases[i].name));
+    }
+}
+
+static void a_second_signal_stops_at_once(void **state) {
+    (void)state;
+    pid_t pid = process_start(BINARY, "train toy", "FAKE=deaf");
+    process_await_output("started");
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    nanosleep(&(struct timespec){.tv_nsec = 200 * 1000 * 1000}, NULL);
+    assert_int_equal(kill(pid, 0), 0); /* still running */
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    process_wait(&p, pid);
+    assert_int_equal(p.code, 143);
+    assert_string_equal(p.err, "");
+}
+
+static void help_knows_every_command(void **state) {
+    (void)state;
+    static const char *const names[] = {"train",  "eval",   "record", "list",   "rollout",
+                                        "update", "doctor", "help",   "version"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char words[64], first[64], own[8192];
+        run("help");
+        snprintf(first, sizeof first, "\n  %s ", names[i]);
+        expect("help", 0, "", first);
+        snprintf(words, sizeof words, "help %s", names[i]);
+        run(words);
+        snprintf(first, sizeof first, "usage: curlew %s", names[i]);
+        expect(words, 0, "", first);
+        expect(words, 0, "", "\nexamples:\n  curlew ");
+        strcpy(own, p.out);
+        snprintf(words, sizeof words, "%s --help", names[i]);
+        run(words);
+        expect(words, 0, "", "");
+        assert_string_equal(p.out, own);
+    }
+    run("--help");
+    expect("--help", 0, "", "usage: curlew COMMAND");
+    run("-h");
+    expect("-h", 0, "", "usage: curlew COMMAND");
+}
+
+/* Every example of `help COMMAND` is a command line that parses. */
+static void examples_of_the_help_work(void **state) {
+    (void)state;
+    static const char *const names[] = {"train",  "eval",   "record", "list",   "rollout",
+                                        "update", "doctor", "help",   "version"};
+    static char help[8192];
+    int n = 0;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char words[256];
+        snprintf(words, sizeof words, "help %s", names[i]);
+        run(words);
+        strcpy(help, p.out);
+        for (char *line = strstr(help, "\nexamples:\n") + 11; *line;) {
+            char *end = strchr(line, '\n');
+            *end = '\0';
+            assert_int_equal(strncmp(line, "  curlew ", 9), 0);
+            snprintf(words, sizeof words, "%s", line + 9);
+            line = end + 1;
+            char *task = strstr(words, "walker-walk"); /* the fake has few tasks */
+            if (task) memcpy(task, "cheetah-run", 11);
+            run(words);
+            expect(words, 0, "", "");
+            n++;
+        }
+    }
+    assert_true(n >= 10);
+}
+
+static void the_reference_page_is_up_to_date(void **state) {
+    (void)state;
+    static char page[sizeof p.out];
+    FILE *file = fopen(CW_TEST_DATA "/../docs/configuration.md", "r");
+    assert_non_null(file);
+    size_t n = fread(page, 1, sizeof page - 1, file);
+    page[n] = '\0';
+    fclose(file);
+    run("list keys --markdown");
+    if (strcmp(page, p.out) != 0)
+        fail_msg("docs/configuration.md is old: curlew list keys --markdown > "
+                 "docs/configuration.md");
+}
+
+static void output_that_gets_lost_is_a_failure(void **state) {
+    (void)state;
+    char command[512];
+    snprintf(command, sizeof command, "-c exec\t%s\tlist\tkeys\t>/dev/full", BINARY);
+    process_run(&p, "/bin/sh", command, NULL);
+    expect("list keys >/dev/full", 1, "cannot write to standard output: No space left", "");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(usage_errors_are_one_line_and_write_nothing, process_open,
+                                        process_close),
+        cmocka_unit_test_setup_teardown(arguments_reach_the_library, process_open, process_close),
+        cmocka_unit_test_setup_teardown(quiet_runs_print_the_result_asked_for_only, process_open,
+                                        process_close),
+        cmocka_unit_test_setup_teardown(files_stand_between_profile_and_words, process_open,
+                                        process_close),
+        cmocka_unit_test_setup_teardown(failures_of_the_library_set_the_code, process_open,
+                                        process_close),
+        cmocka_unit_test_setup_teardown(control_characters_do_not_reach_the_terminal, process_open,
+                                        process_close),
+        cmocka_unit_test_setup_teardown(signals_stop_after_a_checkpoint, process_open,
+                                        process_close),
+        cmocka_unit_test_setup_teardown(a_second_signal_stops_at_once, process_open, process_close),
+        cmocka_unit_test_setup_teardown(help_knows_every_command, process_open, process_close),
+        cmocka_unit_test_setup_teardown(examples_of_the_help_work, process_open, process_close),
+        cmocka_unit_test_setup_teardown(the_reference_page_is_up_to_date, process_open,
+                                        process_close),
+        cmocka_unit_test_setup_teardown(output_that_gets_lost_is_a_failure, process_open,
+                                        process_close),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
