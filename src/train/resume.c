@@ -22,7 +22,8 @@ static cw_status open_store(cw_checkpoint_store **out, const char *run, const cw
 
 /* Memory for the parts that are saved as bytes, made once. */
 static cw_status open_buffers(cw_trainer *trainer) {
-    trainer->save.env_bytes = trainer->env.env.spec.state_bytes;
+    const cw_env *env = &trainer->env.env;
+    trainer->save.env_bytes = env->vtable->state != NULL ? env->spec.state_bytes : 0;
     trainer->save.index_bytes = cw_replay_index_bytes(trainer->replay);
     CW_TRY(cw_alloc(&trainer->save.weights, 1, sizeof(cw_weights), "checkpoints"));
     CW_TRY(cw_alloc(&trainer->save.env, trainer->save.env_bytes + 1, 1, "checkpoints"));
@@ -42,7 +43,9 @@ static cw_status save_parts(cw_trainer *trainer, cw_checkpoint_stats *stats) {
     state->episode_control_steps = trainer->env.episode_control_steps;
     cw_env *env = &trainer->env.env;
     size_t env_bytes = trainer->save.env_bytes;
-    CW_TRY(env->vtable->state(env->self, trainer->save.env, &env_bytes, false));
+    if (env_bytes > 0) {
+        CW_TRY(env->vtable->state(env->self, trainer->save.env, &env_bytes, false));
+    }
     cw_replay_index_save(trainer->replay, trainer->save.index);
     cw_weights *weights = trainer->save.weights;
     weights->n = weights->n_meta = 0;
@@ -63,8 +66,6 @@ static cw_status save_parts(cw_trainer *trainer, cw_checkpoint_stats *stats) {
 }
 
 cw_status cw_trainer_save(cw_trainer *trainer) {
-    const cw_env *env = &trainer->env.env;
-    if (env->vtable->state == NULL || env->spec.state_bytes == 0) return CW_OK;
     double from = cw_clock_s();
     cw_trainer_progress(trainer, "checkpoint", true);
     CW_TRY(cw_csv_sync(trainer->metrics));
@@ -91,6 +92,12 @@ static cw_status restore_parts(cw_trainer *trainer, const cw_checkpoint *checkpo
     CW_TRY(cw_replay_index_load(trainer->replay, bytes, n));
     CW_TRY(cw_checkpoint_read_frames(checkpoint, trainer->replay));
     CW_TRY(cw_checkpoint_blob_find(checkpoint, "env", &bytes, &n));
+    if (n == 0) {
+        cw_trainer_line(trainer, "warning: this environment cannot be saved; the run goes on with "
+                                 "a new episode and will differ from an uninterrupted one");
+        trainer->state.in_episode = 0;
+        return CW_OK;
+    }
     if (n > trainer->save.env_bytes) {
         return cw_fail(CW_EFORMAT,
                        "the checkpoint's environment state has %zu bytes, more than "

@@ -1,0 +1,241 @@
+/* Loading: the newest generation that is whole. */
+#include "base/crc.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "train/checkpoint.h"
+#include "train/checkpoint_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A writer may remove the generations that a reader has just listed. */
+#define LIST_ATTEMPTS 4
+
+static cw_status sum_check(const char *path, cw_file_sum got, cw_file_sum want) {
+    if (got.bytes != want.bytes) {
+        return cw_fail(CW_EFORMAT, "%s has %llu bytes instead of %llu", path,
+                       (unsigned long long)got.bytes, (unsigned long long)want.bytes);
+    }
+    if (got.crc != want.crc) {
+        return cw_fail(CW_EFORMAT, "%s: its checksum does not match; it is damaged", path);
+    }
+    return CW_OK;
+}
+
+static cw_status manifest_read(const cw_checkpoint_store *store, uint64_t generation,
+                               cw_manifest *out) {
+    char path[PATH_MAX];
+    unsigned char *text;
+    size_t n;
+    CW_TRY(cw_checkpoint_path(path, store->folder, CW_FILE_MANIFEST, generation));
+    CW_TRY(cw_file_read(path, CW_CHECKPOINT_MANIFEST_MAX, &text, &n));
+    cw_status status = cw_manifest_parse(out, (const char *)text, n, generation);
+    cw_free(text);
+    return status == CW_OK ? CW_OK : cw_fail_in(status, "%s", path);
+}
+
+static cw_status agent_read(cw_checkpoint_store *store, cw_checkpoint *checkpoint) {
+    const cw_manifest *m = &checkpoint->manifest;
+    char path[PATH_MAX];
+    cw_file_sum sum;
+    CW_TRY(cw_checkpoint_path(path, store->folder, CW_FILE_AGENT, m->generation));
+    CW_TRY(cw_checkpoint_file_sum(store, path, &sum));
+    CW_TRY(sum_check(path, sum, m->agent));
+    return cw_safetensors_open(&checkpoint->weights, path, m->agent.bytes);
+}
+
+static cw_status state_read(cw_checkpoint_store *store, cw_checkpoint *checkpoint) {
+    const cw_manifest *m = &checkpoint->manifest;
+    char path[PATH_MAX];
+    size_t n;
+    CW_TRY(cw_checkpoint_path(path, store->folder, CW_FILE_STATE, m->generation));
+    CW_TRY(cw_file_read(path, m->state.bytes, &checkpoint->state, &n));
+    cw_file_sum sum = {.bytes = n, .crc = cw_crc32c(0, checkpoint->state, n)};
+    CW_TRY(sum_check(path, sum, m->state));
+    cw_status status = cw_state_check(checkpoint->state, n);
+    return status == CW_OK ? CW_OK : cw_fail_in(status, "%s", path);
+}
+
+static cw_status frames_check(cw_checkpoint_store *store, const cw_manifest *m) {
+    for (size_t i = 0; i < m->n_segments; i++) {
+        const cw_segment *s = &m->segment[i];
+        char path[PATH_MAX];
+        cw_file_sum got;
+        cw_file_sum want = {.bytes = (uint64_t)s->count * m->frame_bytes, .crc = s->crc};
+        CW_TRY(cw_checkpoint_segment_path(path, store->folder, s->generation, s->first));
+        CW_TRY(cw_checkpoint_file_sum(store, path, &got));
+        CW_TRY(sum_check(path, got, want));
+    }
+    return CW_OK;
+}
+
+static cw_status generation_read(cw_checkpoint_store *store, uint64_t generation, bool with_frames,
+                                 cw_checkpoint **out) {
+    cw_checkpoint *checkpoint;
+    CW_TRY(cw_alloc(&checkpoint, 1, sizeof *checkpoint, "a checkpoint"));
+    memcpy(checkpoint->folder, store->folder, sizeof store->folder);
+    checkpoint->with_frames = with_frames;
+    cw_status status = manifest_read(store, generation, &checkpoint->manifest);
+    if (status == CW_OK) status = agent_read(store, checkpoint);
+    if (status == CW_OK) status = state_read(store, checkpoint);
+    if (status == CW_OK && with_frames) status = frames_check(store, &checkpoint->manifest);
+    if (status != CW_OK) {
+        cw_checkpoint_free(checkpoint);
+        return status;
+    }
+    *out = checkpoint;
+    return CW_OK;
+}
+
+/* Goes down from the newest generation to the first whole one. `fault` receives what is wrong with
+ * the newest that is not. CW_ENOTFOUND: none is whole. */
+static cw_status newest_whole(cw_checkpoint_store *store, uint64_t newest, bool with_frames,
+                              cw_checkpoint **out, char *fault, size_t fault_bytes) {
+    fault[0] = '\0';
+    uint64_t generation = newest;
+    while (generation != 0) {
+        cw_status status = generation_read(store, generation, with_frames, out);
+        if (status == CW_OK || status == CW_ENOMEM) return status;
+        if (fault[0] == '\0') snprintf(fault, fault_bytes, "%s", cw_last_error());
+        CW_TRY(cw_checkpoint_newest_below(store->folder, generation, &generation));
+    }
+    return CW_ENOTFOUND;
+}
+
+/* The loaded generation and the one before it stay until the next save has succeeded. */
+static cw_status keep_loaded(cw_checkpoint_store *store, uint64_t newest,
+                             const cw_manifest *loaded) {
+    cw_manifest kept[2] = {{0}};
+    uint64_t before;
+    CW_TRY(cw_checkpoint_newest_below(store->folder, loaded->generation, &before));
+    CW_TRY(manifest_read(store, loaded->generation, &kept[0]));
+    if (before != 0 && manifest_read(store, before, &kept[1]) == CW_ENOMEM) {
+        cw_manifest_clear(&kept[0]);
+        return CW_ENOMEM;
+    }
+    for (int k = 0; k < 2; k++) {
+        cw_manifest_clear(&store->kept[k]);
+        store->kept[k] = kept[k];
+    }
+    if (newest > store->highest) store->highest = newest;
+    return CW_OK;
+}
+
+cw_status cw_checkpoint_load(cw_checkpoint_store *store, bool with_frames, cw_checkpoint **out) {
+    char fault[768] = "";
+    uint64_t newest = 0, listed;
+    for (int attempt = 0; attempt < LIST_ATTEMPTS; attempt++) {
+        CW_TRY(cw_checkpoint_newest_below(store->folder, UINT64_MAX, &listed));
+        if (listed == 0) {
+            return cw_fail(CW_ENOTFOUND, "%s holds no checkpoint", store->folder);
+        }
+        if (listed == newest) break; /* nothing has changed since the last attempt */
+        newest = listed;
+        cw_checkpoint *checkpoint;
+        cw_status status =
+            newest_whole(store, newest, with_frames, &checkpoint, fault, sizeof fault);
+        if (status == CW_ENOTFOUND) continue;
+        if (status == CW_OK && with_frames) {
+            status = keep_loaded(store, newest, &checkpoint->manifest);
+            if (status != CW_OK) cw_checkpoint_free(checkpoint);
+        }
+        if (status != CW_OK) return status;
+        if (fault[0] != '\0') {
+            cw_log_write(&store->log, CW_LOG_WARN,
+                         "checkpoint %llu cannot be used: %s; going back to checkpoint %llu",
+                         (unsigned long long)newest, fault,
+                         (unsigned long long)checkpoint->manifest.generation);
+        }
+        *out = checkpoint;
+        return CW_OK;
+    }
+    return cw_fail(CW_EFORMAT, "no checkpoint in %s is whole; the newest: %s", store->folder,
+                   fault);
+}
+
+void cw_checkpoint_free(cw_checkpoint *checkpoint) {
+    if (checkpoint == NULL) return;
+    cw_manifest_clear(&checkpoint->manifest);
+    cw_safetensors_close(checkpoint->weights);
+    cw_free(checkpoint->state);
+    cw_free(checkpoint);
+}
+
+uint64_t cw_checkpoint_generation(const cw_checkpoint *checkpoint) {
+    return checkpoint->manifest.generation;
+}
+
+const cw_safetensors *cw_checkpoint_weights(const cw_checkpoint *checkpoint) {
+    return checkpoint->weights;
+}
+
+cw_status cw_checkpoint_blob_find(const cw_checkpoint *checkpoint, const char *name,
+                                  const void **bytes, size_t *n) {
+    const cw_state_head *head = (const cw_state_head *)checkpoint->state;
+    for (uint32_t i = 0; i < head->n_blobs; i++) {
+        if (strcmp(head->row[i].name, name) != 0) continue;
+        *bytes = checkpoint->state + head->row[i].offset;
+        *n = (size_t)head->row[i].n;
+        return CW_OK;
+    }
+    return cw_fail(CW_EFORMAT, "checkpoint %llu in %s has no state named '%s'",
+                   (unsigned long long)checkpoint->manifest.generation, checkpoint->folder, name);
+}
+
+static cw_status read_fully(int fd, const char *path, uint8_t *out, size_t n, off_t at) {
+    while (n > 0) {
+        ssize_t got = cw_file_fault_due() ? -1 : pread(fd, out, n, at);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return cw_fail(CW_EIO, "%s: %s", path, strerror(errno));
+        if (got == 0) return cw_fail(CW_EIO, "%s became shorter while it was read", path);
+        out += got;
+        n -= (size_t)got;
+        at += got;
+    }
+    return CW_OK;
+}
+
+static cw_status segment_read(const cw_checkpoint *checkpoint, const cw_segment *segment,
+                              cw_replay *replay) {
+    char path[PATH_MAX];
+    CW_TRY(
+        cw_checkpoint_segment_path(path, checkpoint->folder, segment->generation, segment->first));
+    int fd = cw_file_fault_due() ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return cw_fail(CW_EIO, "%s: %s", path, strerror(errno));
+    size_t bytes = cw_replay_frame_bytes(replay);
+    cw_status status = CW_OK;
+    for (int64_t i = 0; i < segment->count && status == CW_OK; i++) {
+        int64_t number = segment->first + i;
+        if (number < checkpoint->manifest.oldest) continue; /* overwritten since it was written */
+        status = read_fully(fd, path, cw_replay_frame_for_load(replay, number), bytes,
+                            (off_t)((size_t)i * bytes));
+    }
+    close(fd);
+    return status;
+}
+
+cw_status cw_checkpoint_read_frames(const cw_checkpoint *checkpoint, cw_replay *replay) {
+    const cw_manifest *m = &checkpoint->manifest;
+    if (!checkpoint->with_frames) {
+        return cw_fail(CW_EINVAL, "checkpoint %llu was loaded without frames",
+                       (unsigned long long)m->generation);
+    }
+    if (m->oldest != cw_replay_oldest_frame(replay) || m->end != cw_replay_frames(replay) ||
+        (m->end > 0 && m->frame_bytes != cw_replay_frame_bytes(replay))) {
+        return cw_fail(CW_EFORMAT,
+                       "checkpoint %llu has frames %lld to %lld of %llu bytes; the replay's index "
+                       "wants %lld to %lld of %zu",
+                       (unsigned long long)m->generation, (long long)m->oldest, (long long)m->end,
+                       (unsigned long long)m->frame_bytes,
+                       (long long)cw_replay_oldest_frame(replay),
+                       (long long)cw_replay_frames(replay), cw_replay_frame_bytes(replay));
+    }
+    for (size_t i = 0; i < m->n_segments; i++) {
+        CW_TRY(segment_read(checkpoint, &m->segment[i], replay));
+    }
+    return CW_OK;
+}
