@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,42 +38,36 @@ static int columns(void) {
     return 80;
 }
 
-/* Appends to out[0..out_bytes), which always stays a string; returns the new length. */
-__attribute__((format(printf, 4, 5))) static int append(char *out, size_t out_bytes, int used,
-                                                        const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    int n = vsnprintf(out + used, out_bytes - (size_t)used, format, arguments);
-    va_end(arguments);
+/* The length of a text of `used` bytes after `n` more were printed behind it in out_bytes. */
+static int grown(int used, int n, size_t out_bytes) {
     if (n < 0) return used;
-    return (size_t)(used + n) < out_bytes ? used + n : (int)out_bytes - 1;
+    return (size_t)n < out_bytes - (size_t)used ? used + n : (int)out_bytes - 1;
 }
+
+/* Appends to out[0..out_bytes), which always stays a string of `used` bytes. */
+#define APPEND(...)                                                                                \
+    (used = grown(used, snprintf(out + used, out_bytes - (size_t)used, __VA_ARGS__), out_bytes))
 
 static int append_time(char *out, size_t out_bytes, int used, double seconds) {
     if (!(seconds >= 0 && seconds < 1e9)) return used; /* also NaN: unknown */
     long s = lround(seconds);
-    if (s >= 86400)
-        return append(out, out_bytes, used, ", %ldd %02ldh left", s / 86400, s / 3600 % 24);
-    if (s >= 3600) return append(out, out_bytes, used, ", %ldh %02ldm left", s / 3600, s / 60 % 60);
-    return append(out, out_bytes, used, ", %ldm %02lds left", s / 60, s % 60);
+    if (s >= 86400) return APPEND(", %ldd %02ldh left", s / 86400, s / 3600 % 24);
+    if (s >= 3600) return APPEND(", %ldh %02ldm left", s / 3600, s / 60 % 60);
+    return APPEND(", %ldm %02lds left", s / 60, s % 60);
 }
 
 int cli_progress_format(const cw_progress *p, char *out, size_t out_bytes) {
     int used = 0;
     double percent = p->frames_total > 0 ? 100.0 * (double)p->frames / (double)p->frames_total : 0;
     out[0] = '\0';
-    used = append(out, out_bytes, used, "%s %.0f%%: %" PRId64 "/%" PRId64 " frames",
-                  p->phase ? p->phase : "run", floor(percent), p->frames, p->frames_total);
-    used = append(out, out_bytes, used, ", %" PRId64 " agent steps, %" PRId64 " updates",
-                  p->agent_steps, p->updates);
-    if (isfinite(p->frames_per_s))
-        used = append(out, out_bytes, used, ", %.0f frames/s", p->frames_per_s);
-    if (isfinite(p->updates_per_s))
-        used = append(out, out_bytes, used, ", %.1f updates/s", p->updates_per_s);
-    if (isfinite(p->last_return))
-        used = append(out, out_bytes, used, ", return %.1f", p->last_return);
-    if (isfinite(p->last_eval)) used = append(out, out_bytes, used, ", eval %.1f", p->last_eval);
-    if (isfinite(p->best_eval)) used = append(out, out_bytes, used, " (best %.1f)", p->best_eval);
+    APPEND("%s %.0f%%: %" PRId64 "/%" PRId64 " frames", p->phase ? p->phase : "run", floor(percent),
+           p->frames, p->frames_total);
+    APPEND(", %" PRId64 " agent steps, %" PRId64 " updates", p->agent_steps, p->updates);
+    if (isfinite(p->frames_per_s)) APPEND(", %.0f frames/s", p->frames_per_s);
+    if (isfinite(p->updates_per_s)) APPEND(", %.1f updates/s", p->updates_per_s);
+    if (isfinite(p->last_return)) APPEND(", return %.1f", p->last_return);
+    if (isfinite(p->last_eval)) APPEND(", eval %.1f", p->last_eval);
+    if (isfinite(p->best_eval)) APPEND(" (best %.1f)", p->best_eval);
     return append_time(out, out_bytes, used, p->seconds_left);
 }
 

@@ -23,6 +23,7 @@ typedef enum cw_key_type {
 typedef struct cw_key {
     const char *name; /* "section.key" */
     cw_key_type type;
+    bool may_change;            /* may differ when a run goes on */
     size_t offset;              /* of the field in cw_settings */
     size_t text_bytes;          /* size of a CW_KEY_TEXT field */
     double min, max;            /* inclusive range of numbers */
@@ -30,7 +31,6 @@ typedef struct cw_key {
     const char *initial;        /* default (profile `paper`), as text */
     const char *meaning;        /* one sentence, with the unit */
     const char *source;         /* where the default comes from */
-    bool may_change;            /* may differ when a run goes on */
 } cw_key;
 
 /* The whole table, in documentation order; *n rows. */

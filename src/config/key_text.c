@@ -159,7 +159,7 @@ static cw_status parse_text(const cw_key *key, const char *text, char *field) {
     if (n > 0 && (text[0] == ' ' || text[n - 1] == ' '))
         return cw_fail(CW_EINVAL, "%s: the text begins or ends with a blank", key->name);
     memset(field, 0, key->text_bytes);
-    memcpy(field, text, n);
+    memcpy(field, text, n + 1);
     return CW_OK;
 }
 

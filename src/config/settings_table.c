@@ -30,23 +30,23 @@ _Static_assert(sizeof(cw_renderer) == sizeof(int), "choices are read and written
 #define FIXED false
 #define FREE  true
 
-#define NUMBER(field, initial, min, max, change, meaning, source)                                  \
+/* The columns that every row has. */
+#define COMMON(field, key_type, change, first, explained, origin)                                  \
+    .name = #field, .type = (key_type), .may_change = (change),                                    \
+    .offset = offsetof(cw_settings, field), .initial = (first), .meaning = (explained),            \
+    .source = (origin)
+
+#define NUMBER(field, first, low, high, change, explained, origin)                                 \
+    { COMMON(field, TYPE_OF(field), change, first, explained, origin), .min = (low), .max = (high) }
+#define FLAG(field, first, change, explained, origin)                                              \
+    { COMMON(field, TYPE_OF(field), change, first, explained, origin) }
+#define TEXT(field, first, change, explained, origin)                                              \
     {                                                                                              \
-#field, TYPE_OF(field), offsetof(cw_settings, field), 0, min, max, NULL, initial, meaning, \
-            source, change                                                                         \
+        COMMON(field, TYPE_OF(field), change, first, explained, origin),                           \
+            .text_bytes = sizeof(((cw_settings *)0)->field)                                        \
     }
-#define FLAG(field, initial, change, meaning, source)                                              \
-    NUMBER(field, initial, 0, 1, change, meaning, source)
-#define TEXT(field, initial, change, meaning, source)                                              \
-    {                                                                                              \
-#field, TYPE_OF(field), offsetof(cw_settings, field), sizeof(((cw_settings *)0)->field),   \
-            0, 0, NULL, initial, meaning, source, change                                           \
-    }
-#define CHOICE(field, names, initial, change, meaning, source)                                     \
-    {                                                                                              \
-#field, CW_KEY_CHOICE, offsetof(cw_settings, field), 0, 0, 0, names, initial, meaning,     \
-            source, change                                                                         \
-    }
+#define CHOICE(field, names, first, change, explained, origin)                                     \
+    { COMMON(field, CW_KEY_CHOICE, change, first, explained, origin), .choices = (names) }
 
 #define SEED_MAX 18446744073709551615.0
 #define MANY     1e15 /* far above any count of a run, and exact as a double */

@@ -77,7 +77,7 @@ pid_t process_start(const char *binary, const char *words, const char *environme
     char *env[] = {"PATH=/usr/bin:/bin", "TERM=xterm", (char *)environment, NULL};
     int n = 1;
     assert_true(strlen(words) < sizeof text);
-    strcpy(text, words);
+    snprintf(text, sizeof text, "%s", words);
     for (char *word = strtok(text, " "); word && n < MOST_WORDS - 1; word = strtok(NULL, " "))
         argv[n++] = strcmp(word, "''") == 0 ? (char *)"" : word;
     files_before = count_files();

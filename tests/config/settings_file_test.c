@@ -1,5 +1,6 @@
 /* INI files: what is written reads back to the same bytes; what is wrong is named by line. */
 #include "base/memory.h"
+#include "base/rng.h"
 #include "config/key_text.h"
 #include "test.h"
 
@@ -243,15 +244,24 @@ static void check_any_bytes(const char *bytes, size_t n) {
     cw_free(text);
 }
 
+/* The next number below `bound` of the stream that starts at *at. */
+static size_t draw(uint64_t *at, size_t bound) {
+    const cw_stream stream = {.seed = 11, .purpose = CW_RNG_TEST};
+    uint32_t number;
+    cw_rng_integers(&stream, (*at)++, (uint32_t)bound, &number, 1);
+    return number;
+}
+
 static void random_bytes_do_no_harm(void **state) {
     (void)state;
     static const char letters[] = "[]=#;.\n\r\t \"aeru01-+\xef\xbb\xbf";
     char bytes[512];
-    srand(11);
+    uint64_t at = 0;
     for (int round = 0; round < 20000; round++) {
-        size_t n = (size_t)rand() % sizeof bytes;
+        size_t n = draw(&at, sizeof bytes);
         for (size_t i = 0; i < n; i++)
-            bytes[i] = round % 2 ? (char)rand() : letters[(size_t)rand() % (sizeof letters - 1)];
+            bytes[i] = (char)(round % 2 ? draw(&at, 256)
+                                        : (unsigned char)letters[draw(&at, sizeof letters - 1)]);
         check_any_bytes(bytes, n);
     }
 }
@@ -265,11 +275,12 @@ static void damaged_files_do_no_harm(void **state) {
     assert_int_equal(cw_settings_print(&a, &text, &n), CW_OK);
     char *damaged = malloc(n);
     assert_non_null(damaged);
-    srand(13);
+    uint64_t at = 1u << 30;
     for (int round = 0; round < 3000; round++) {
         memcpy(damaged, text, n);
-        size_t length = round % 4 ? n : (size_t)rand() % n;
-        for (int hit = rand() % 4; hit >= 0; hit--) damaged[(size_t)rand() % n] = (char)rand();
+        size_t length = round % 4 ? n : draw(&at, n);
+        for (size_t hit = 0; hit <= draw(&at, 4); hit++)
+            damaged[draw(&at, n)] = (char)draw(&at, 256);
         check_any_bytes(damaged, length);
     }
     free(damaged);

@@ -1,4 +1,5 @@
 /* Every row of the key table, set and read back; every bad value refused by name. */
+#include "base/rng.h"
 #include "config/config.h"
 #include "test.h"
 
@@ -141,13 +142,14 @@ static void check_number_row(cw_settings *settings, const cw_key *key) {
 }
 
 static void check_real_row(cw_settings *settings, const cw_key *key) {
+    const cw_stream stream = {.seed = 7, .purpose = CW_RNG_TEST};
     char text[64], got[64];
     double back;
     bad_number(settings, key, "1e300");
     bad_number(settings, key, "-1e300");
-    srand(7);
     for (int i = 0; i < 200; i++) {
-        double share = (double)rand() / RAND_MAX;
+        double share;
+        cw_rng_uniform(&stream, (uint64_t)i, 0, 1, &share, 1);
         double value = key->min + (key->max - key->min) * (i == 0 ? 0 : i == 1 ? 1 : share);
         if (i % 3 == 2) value = key->min + (value - key->min) * 1e-12;
         snprintf(text, sizeof text, "%.17g", value);
@@ -288,9 +290,10 @@ static void conflict_finds_the_first_fixed_key(void **state) {
         cw_settings_default(&b);
         char value[64] = "other";
         if (key->type == CW_KEY_BOOL)
-            strcpy(value, strcmp(key->initial, "true") == 0 ? "false" : "true");
+            snprintf(value, sizeof value, "%s", key->initial[0] == 't' ? "false" : "true");
         else if (key->type == CW_KEY_CHOICE)
-            strcpy(value, key->choices[strcmp(key->choices[0], key->initial) == 0]);
+            snprintf(value, sizeof value, "%s",
+                     key->choices[strcmp(key->choices[0], key->initial) == 0]);
         else if (key->type != CW_KEY_TEXT) {
             snprintf(value, sizeof value, "%.17g", key->min);
             if (strcmp(value, key->initial) == 0) snprintf(value, sizeof value, "%.17g", key->max);
