@@ -285,7 +285,7 @@ static cw_status td_target(cw_agent *agent, const cw_minibatch *batch, cw_update
     out->target_mean =
         cw_td_target(&w->y, batch->reward, batch->not_done, &w->q[0].out, &w->q[1].out,
                      &w->log_prob, alpha_of(agent), spec->sac.discount);
-    return CW_OK;
+    return check_finite(agent, "TD target", out->target_mean);
 }
 
 /* Critic loss on obs.z: gradients of both Qs, and w->dz. */
