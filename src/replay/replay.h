@@ -85,6 +85,7 @@ cw_status cw_replay_sample(cw_replay *replay, cw_minibatch *out, uint64_t seed, 
  * The state is one blob without frames (actions, rewards, episode bounds, cursor) and the frames
  * [cw_replay_oldest_frame, cw_replay_frames). Neither depends on whether a slot is lent. */
 
+/* Size of the blob; the same for the replay's whole life, so one buffer serves every save. */
 size_t cw_replay_index_bytes(const cw_replay *replay);
 void cw_replay_index_save(const cw_replay *replay, void *out); /* cw_replay_index_bytes */
 

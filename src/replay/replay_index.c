@@ -1,8 +1,9 @@
 /* The replay's state without its frames, as one self-checking blob.
  *
- * Layout (little-endian): index_header, then for the n frames [oldest, committed) the arrays
- * behind i32 (n), reward f32 (n), not_done f32 (n), action f32 (n, A), has u8 (n). Which
- * transitions can be sampled follows from these, so it is not stored, only counted. */
+ * Layout (little-endian): index_header, then arrays with a row for each of the N frames that the
+ * ring can hold: behind i32 (N), reward f32 (N), not_done f32 (N), action f32 (N, A), has u8 (N).
+ * Row i is frame oldest + i; rows past the newest frame are zero. Which transitions can be sampled
+ * follows from these, so it is not stored, only counted. */
 #include "base/crc.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -35,14 +36,14 @@ typedef struct index_header {
 
 #define CRC_FROM (offsetof(index_header, crc) + sizeof(uint32_t))
 
-/* Where the arrays of a blob of n frames begin; `has` ends at `bytes`. */
+/* Where the arrays of a blob begin; `has` ends at `bytes`. */
 typedef struct index_layout {
     size_t behind, reward, not_done, action, has, bytes;
 } index_layout;
 
-static index_layout layout_of(const cw_replay *r, int64_t n_frames) {
-    /* n_frames is below n_slots, whose arrays were allocated: nothing here can overflow. */
-    size_t n = (size_t)n_frames;
+static index_layout layout_of(const cw_replay *r) {
+    /* One slot is always free; arrays of n_slots rows were allocated, so nothing can overflow. */
+    size_t n = (size_t)r->n_slots - 1;
     index_layout at;
     at.behind = sizeof(index_header);
     at.reward = at.behind + n * sizeof(int32_t);
@@ -58,7 +59,7 @@ static int64_t held_frames(const cw_replay *r, int64_t committed) {
 }
 
 size_t cw_replay_index_bytes(const cw_replay *replay) {
-    return layout_of(replay, held_frames(replay, replay->committed)).bytes;
+    return layout_of(replay).bytes;
 }
 
 void cw_replay_index_save(const cw_replay *replay, void *out) {
@@ -66,7 +67,7 @@ void cw_replay_index_save(const cw_replay *replay, void *out) {
     int64_t n = held_frames(replay, replay->committed);
     int64_t oldest = replay->committed - n;
     size_t row = (size_t)replay->desc.action_dim * sizeof(float);
-    index_layout at = layout_of(replay, n);
+    index_layout at = layout_of(replay);
     index_header header = {
         .version = INDEX_VERSION,
         .n_slots = replay->n_slots,
@@ -81,21 +82,17 @@ void cw_replay_index_save(const cw_replay *replay, void *out) {
         .open = replay->open,
     };
     memcpy(header.magic, index_magic, sizeof index_magic);
+    memset(bytes, 0, at.bytes);
     for (int64_t i = 0; i < n; i++) {
         size_t slot = (size_t)((oldest + i) % replay->n_slots);
         size_t k = (size_t)i;
-        bool has = replay->has[slot] != 0;
-        /* A slot that starts no transition may still hold what an earlier frame left there. */
-        static const float none = 0;
         memcpy(bytes + at.behind + k * 4, &replay->behind[slot], 4);
-        memcpy(bytes + at.reward + k * 4, has ? &replay->reward[slot] : &none, 4);
-        memcpy(bytes + at.not_done + k * 4, has ? &replay->not_done[slot] : &none, 4);
-        if (has) {
-            memcpy(bytes + at.action + k * row, (char *)replay->action + slot * row, row);
-        } else {
-            memset(bytes + at.action + k * row, 0, row);
-        }
-        bytes[at.has + k] = has;
+        /* A slot that starts no transition may still hold what an earlier frame left there. */
+        if (replay->has[slot] == 0) continue;
+        memcpy(bytes + at.reward + k * 4, &replay->reward[slot], 4);
+        memcpy(bytes + at.not_done + k * 4, &replay->not_done[slot], 4);
+        memcpy(bytes + at.action + k * row, (char *)replay->action + slot * row, row);
+        bytes[at.has + k] = 1;
     }
     memcpy(bytes, &header, sizeof header);
     header.crc = cw_crc32c(0, bytes + CRC_FROM, at.bytes - CRC_FROM);
@@ -143,7 +140,7 @@ static cw_status header_check(const cw_replay *r, const unsigned char *bytes, si
         return cw_fail(CW_EFORMAT, "replay index: %lld frames with open = %d make no sense",
                        (long long)header->committed, header->open);
     }
-    size_t want = layout_of(r, held_frames(r, header->committed)).bytes;
+    size_t want = layout_of(r).bytes;
     if (n != want) {
         return cw_fail(CW_EFORMAT, "replay index: %zu bytes instead of %zu", n, want);
     }
@@ -156,10 +153,26 @@ static float float_at(const unsigned char *bytes, size_t at) {
     return value;
 }
 
+static bool all_zero(const unsigned char *bytes, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (bytes[i] != 0) return false;
+    }
+    return true;
+}
+
+/* Whether row k is as saving leaves rows that hold nothing. */
+static bool row_is_zero(const cw_replay *r, const unsigned char *bytes, const index_layout *at,
+                        size_t k) {
+    size_t row = (size_t)r->desc.action_dim * sizeof(float);
+    return all_zero(bytes + at->behind + k * 4, 4) && all_zero(bytes + at->reward + k * 4, 4) &&
+           all_zero(bytes + at->not_done + k * 4, 4) &&
+           all_zero(bytes + at->action + k * row, row) && bytes[at->has + k] == 0;
+}
+
 /* Every frame is an episode's first or continues its predecessor, which then has a transition. */
 static cw_status rows_check(const cw_replay *r, const unsigned char *bytes, int64_t committed) {
     int64_t n = held_frames(r, committed);
-    index_layout at = layout_of(r, n);
+    index_layout at = layout_of(r);
     int32_t before = 0;
     bool had = false;
     for (int64_t i = 0; i < n; i++) {
@@ -184,6 +197,12 @@ static cw_status rows_check(const cw_replay *r, const unsigned char *bytes, int6
         before = behind;
         had = has;
     }
+    for (int64_t i = n; i < r->n_slots - 1; i++) {
+        if (!row_is_zero(r, bytes, &at, (size_t)i)) {
+            return cw_fail(CW_EFORMAT, "replay index: row %lld past the newest frame is in use",
+                           (long long)i);
+        }
+    }
     return CW_OK;
 }
 
@@ -191,7 +210,7 @@ static void rows_load(cw_replay *r, const unsigned char *bytes, const index_head
     int64_t n = held_frames(r, header->committed);
     int64_t oldest = header->committed - n;
     size_t row = (size_t)r->desc.action_dim * sizeof(float);
-    index_layout at = layout_of(r, n);
+    index_layout at = layout_of(r);
     r->live_first = 0;
     r->live_count = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -214,7 +233,7 @@ static void rows_load(cw_replay *r, const unsigned char *bytes, const index_head
  * begin at or after the oldest frame. */
 static int64_t live_expected(const cw_replay *r, const unsigned char *bytes, int64_t committed) {
     int64_t n = held_frames(r, committed);
-    index_layout at = layout_of(r, n);
+    index_layout at = layout_of(r);
     int64_t live = 0;
     for (int64_t i = 0; i < n; i++) {
         int32_t behind;

@@ -214,9 +214,11 @@ static void test_header_fields_are_checked(void **state) {
     REFUSE(AT_SLOTS, int64_t, 1000, "slots");
     REFUSE(AT_CAPACITY, int64_t, 22, "capacity");
     REFUSE(AT_COMMITTED, int64_t, -1, "make no sense");
-    REFUSE(AT_COMMITTED, int64_t, 3, "bytes");
+    REFUSE(AT_COMMITTED, int64_t, 0, "past the newest frame");
+    REFUSE(AT_COMMITTED, int64_t, 3, "row");
     /* As if the oldest frame were the run's first, which begins an episode; this one does not. */
     assert_true(f.blob[HEADER] != 0);
+    assert_int_equal(cw_replay_index_bytes(f.source), cw_replay_index_bytes(f.target));
     REFUSE(AT_COMMITTED, int64_t, f.frames_held, "row");
     REFUSE(AT_LIVE, int64_t, 1, "counts");
     REFUSE(AT_LIVE, int64_t, 1000, "counts");
@@ -260,6 +262,21 @@ static void test_every_row_is_checked(void **state) {
             REFUSE(has + i, uint8_t, 0, "row");
         }
     }
+    fixture_free(&f);
+
+    /* A ring that is not full yet: its other rows are zero in every byte. */
+    f = fixture_make(12);
+    size_t rows = (f.n - HEADER) / 21; /* bytes of a row with two actions */
+    assert_int_equal(rows * 21 + HEADER, f.n);
+    has = HEADER + 20 * rows;
+    for (size_t i = 12; i < rows; i++) {
+        REFUSE(HEADER + 4 * i, int32_t, 1, "past the newest frame");
+        REFUSE(HEADER + 4 * rows + 4 * i, float, 1, "past the newest frame");
+        REFUSE(HEADER + 8 * rows + 4 * i, float, 1, "past the newest frame");
+        REFUSE(HEADER + 12 * rows + 8 * i + 4, float, 1, "past the newest frame");
+        REFUSE(has + i, uint8_t, 1, "past the newest frame");
+    }
+    assert_int_equal(cw_replay_index_load(f.target, f.blob, f.n), CW_OK);
     fixture_free(&f);
 #undef REFUSE
 }
