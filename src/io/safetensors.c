@@ -72,7 +72,8 @@ static cw_status load_header(const char *text, size_t n, json_t **out) {
     json_error_t error;
     *out = json_loadb(text, n, JSON_REJECT_DUPLICATES, &error);
     if (*out == NULL) {
-        if (json_error_code(&error) == json_error_out_of_memory) {
+        /* jansson has no text for some of the places where it lacks memory. */
+        if (json_error_code(&error) == json_error_out_of_memory || error.text[0] == '\0') {
             return cw_fail(CW_ENOMEM, "out of memory: a header of %zu bytes", n);
         }
         return cw_fail(CW_EFORMAT, "header byte %d: %s", error.position, cw_show(error.text).text);
