@@ -45,9 +45,10 @@ done
 
 failed=()
 part() {
-    echo "lint: $1, $2 files"
+    local title=$1
+    echo "lint: $title, $2 files"
     shift 2
-    "$@" || failed+=("$1")
+    "$@" || failed+=("$title")
 }
 
 tidy_all() {

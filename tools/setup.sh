@@ -19,7 +19,7 @@ libavcodec-dev    encodes videos
 libavformat-dev   writes MP4 files
 libavutil-dev     part of the two above
 libswscale-dev    converts frames to the colours of a video
-libegl-dev        opens the renderer without a screen
+libegl1           opens the renderer without a screen
 libegl-mesa0      draws the environments without a screen
 libgl1-mesa-dri   software rendering where there is no graphics card
 libosmesa6        the renderer to fall back on where EGL does not work
