@@ -1,0 +1,224 @@
+/* The calls of a convnet: pack, input, forward, backward. */
+#include "backend/onednn/conv.h"
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "ops/check.h"
+
+#include <string.h>
+
+static void *at(const void *base, size_t byte) {
+    return (char *)base + byte;
+}
+
+static cw_status run(const cw_convnet *net, const cw_prim *prim, void *scratch,
+                     void *const *pointers) {
+    const cw_onednn *state = net->be->state;
+    return cw_prim_run(prim, state->stream, scratch != NULL ? at(scratch, net->prim_scratch) : NULL,
+                       pointers);
+}
+
+cw_status cw_onednn_convnet_pack(cw_convnet *net, void *packed, const void *params) {
+    cw_onednn_enter(net->be);
+    for (int i = 0; i < net->desc.n_layers; i++) {
+        const cw_conv_layer *layer = &net->layer[i];
+        const float *weight = (const float *)params + layer->param;
+        void *forward[2] = {(void *)weight, at(packed, layer->packed_forward)};
+        CW_TRY(run(net, &layer->pack_forward, NULL, forward));
+        memcpy(at(packed, layer->packed_bias), weight + layer->n_weight,
+               (size_t)layer->shape.f * sizeof(float));
+        if (layer->pack_backward.primitive == NULL) continue;
+        void *backward[2] = {(void *)weight, at(packed, layer->packed_backward)};
+        CW_TRY(run(net, &layer->pack_backward, NULL, backward));
+    }
+    return CW_OK;
+}
+
+typedef struct input_job {
+    const cw_kernels *kernels;
+    const cw_image_batch *images;
+    const cw_conv_shape *shape;
+    float *to;
+} input_job;
+
+/* Samples [begin, end): crops, in the first layer's layout; channels that only fill up a block
+ * are zero. */
+static void input_body(void *context, int64_t begin, int64_t end) {
+    const input_job *job = context;
+    const cw_image_batch *im = job->images;
+    const cw_conv_shape *s = job->shape;
+    int64_t block = s->x_block;
+    int64_t padded = (s->c + block - 1) / block * block;
+    int64_t plane = im->frame_height * im->frame_width;
+    for (int64_t b = begin; b < end; b++) {
+        float *sample = job->to + b * padded * s->h * s->w;
+        if (padded > s->c) memset(sample, 0, (size_t)(padded * s->h * s->w) * sizeof(float));
+        for (int64_t c = 0; c < s->c; c++) {
+            const uint8_t *from = im->frames[b * im->stack + c / im->frame_channels] +
+                                  c % im->frame_channels * plane +
+                                  im->offset_y[b] * im->frame_width + im->offset_x[b];
+            float *to = sample + c / block * s->h * s->w * block + c % block;
+            for (int64_t i = 0; i < s->h; i++) {
+                job->kernels->pixels(to + i * s->w * block, from + i * im->frame_width,
+                                     (size_t)s->w, (size_t)block);
+            }
+        }
+    }
+}
+
+cw_status cw_onednn_convnet_input(cw_convnet *net, void *acts, const cw_image_batch *images) {
+    CW_TRY(cw_check_images(&net->desc, images));
+    const cw_onednn *state = cw_onednn_enter(net->be);
+    input_job job = {.kernels = state->kernels, .images = images, .shape = &net->layer[0].shape};
+    job.to = acts;
+    cw_parallel_for(net->desc.batch, 1, input_body, &job);
+    return CW_OK;
+}
+
+/* The input of layer i: the crops or the output before. */
+static void *layer_input(const cw_convnet *net, const void *acts, int i) {
+    return at(acts, i == 0 ? 0 : net->layer[i - 1].output);
+}
+
+cw_status cw_onednn_convnet_forward(cw_convnet *net, cw_tensor *features, void *acts,
+                                    const void *packed, void *scratch) {
+    CW_TRY(cw_check_features("convnet_forward", "features", &net->desc, CW_F32, features));
+    cw_onednn_enter(net->be);
+    for (int i = 0; i < net->desc.n_layers; i++) {
+        const cw_conv_layer *l = &net->layer[i];
+        void *pointers[4] = {layer_input(net, acts, i), at(packed, l->packed_forward),
+                             at(packed, l->packed_bias), at(acts, l->output)};
+        CW_TRY(run(net, &l->forward, scratch, pointers));
+    }
+    void *pointers[2] = {at(acts, net->layer[net->desc.n_layers - 1].output), features->data};
+    return run(net, &net->features_out, scratch, pointers);
+}
+
+typedef struct mask_job {
+    const cw_kernels *kernels;
+    float *dy;
+    const float *y;
+    size_t n;
+} mask_job;
+
+static void mask_body(void *context, int64_t begin, int64_t end) {
+    const mask_job *job = context;
+    size_t first = (size_t)begin * CW_CHUNK;
+    size_t stop = (size_t)end * CW_CHUNK < job->n ? (size_t)end * CW_CHUNK : job->n;
+    job->kernels->relu_backward(job->dy + first, job->y + first, stop - first);
+}
+
+/* The ReLU's gradient. Both maps have one layout, so it does not matter which; what only fills up
+ * a block is zero in both. */
+static void mask(const cw_convnet *net, const cw_conv_layer *layer, void *dy, const void *y) {
+    const cw_onednn *state = net->be->state;
+    mask_job job = {.kernels = state->kernels, .dy = dy, .y = y};
+    job.n = layer->output_bytes / sizeof(float);
+    cw_parallel_for((int64_t)((job.n + CW_CHUNK - 1) / CW_CHUNK), 4, mask_body, &job);
+}
+
+typedef struct weights_job {
+    const cw_convnet *net;
+    const cw_conv_layer *layer;
+    const float *x;
+    const float *dy;
+    float *sums; /* one set per part */
+    float *dweight;
+} weights_job;
+
+static int64_t padded_filters(const weights_job *job) {
+    const cw_onednn *state = job->net->be->state;
+    int64_t lanes = state->kernels->lanes;
+    return (job->layer->shape.f + lanes - 1) / lanes * lanes;
+}
+
+/* Each part sums its share of the samples; there are as many parts as threads. */
+static void weights_body(void *context, int64_t begin, int64_t end) {
+    const weights_job *job = context;
+    const cw_conv_shape *s = &job->layer->shape;
+    const cw_onednn *state = job->net->be->state;
+    int64_t filters = padded_filters(job);
+    int64_t channels = (s->c + s->x_block - 1) / s->x_block * s->x_block;
+    int64_t batch = job->net->desc.batch;
+    int64_t parts = job->net->be->threads;
+    for (int64_t part = begin; part < end; part++) {
+        float *sums = job->sums + (size_t)part * job->net->sums_count;
+        float *bias_sums = sums + filters * s->c * 9;
+        memset(sums, 0, (size_t)(filters * (s->c * 9 + 1)) * sizeof(float));
+        for (int64_t b = batch * part / parts; b < batch * (part + 1) / parts; b++) {
+            state->kernels->conv_weights(sums, bias_sums, job->x + b * channels * s->h * s->w,
+                                         job->dy + b * filters * s->oh * s->ow, s);
+        }
+    }
+}
+
+/* Adds the parts in order and turns the kernel's layout into OIHW. Items are filters. */
+static void collect_body(void *context, int64_t begin, int64_t end) {
+    const weights_job *job = context;
+    const cw_conv_shape *s = &job->layer->shape;
+    const cw_onednn *state = job->net->be->state;
+    int64_t lanes = state->kernels->lanes;
+    int64_t taps = s->c * 9;
+    float *dbias = job->dweight + job->layer->n_weight;
+    const float *bias_sums = job->sums + padded_filters(job) * taps;
+    size_t step = job->net->sums_count;
+    for (int64_t f = begin; f < end; f++) {
+        const float *from = job->sums + f / lanes * taps * lanes + f % lanes;
+        for (int64_t k = 0; k < taps; k++) {
+            float sum = 0;
+            for (int p = 0; p < job->net->be->threads; p++) {
+                sum += from[(size_t)p * step + (size_t)(k * lanes)];
+            }
+            job->dweight[f * taps + k] = sum;
+        }
+        float sum = 0;
+        for (int p = 0; p < job->net->be->threads; p++) sum += bias_sums[(size_t)p * step + f];
+        dbias[f] = sum;
+    }
+}
+
+static cw_status backward_weights(const cw_convnet *net, int i, float *dparams, const void *acts,
+                                  void *dy, void *scratch) {
+    const cw_conv_layer *l = &net->layer[i];
+    float *dweight = dparams + l->param;
+    void *x = layer_input(net, acts, i);
+    if (l->backward_weights.primitive == NULL) {
+        weights_job job = {.net = net, .layer = l, .x = x, .dy = dy, .dweight = dweight};
+        job.sums = at(scratch, net->sums);
+        cw_parallel_for(net->be->threads, 1, weights_body, &job);
+        cw_parallel_for(l->shape.f, 8, collect_body, &job);
+        return CW_OK;
+    }
+    void *native = at(scratch, l->dweight);
+    void *pointers[4] = {x, native, dweight + l->n_weight, dy};
+    CW_TRY(run(net, &l->backward_weights, scratch, pointers));
+    void *unpack[2] = {native, dweight};
+    return run(net, &l->unpack_dweight, scratch, unpack);
+}
+
+cw_status cw_onednn_convnet_backward(cw_convnet *net, void *dparams, void *acts, const void *packed,
+                                     const cw_tensor *features, cw_tensor *dfeatures,
+                                     void *scratch) {
+    const char *op = "convnet_backward";
+    if (!net->desc.train) {
+        return cw_fail(CW_EINVAL, "%s: the convnet was created without train", op);
+    }
+    CW_TRY(cw_check_features(op, "features", &net->desc, CW_F32, features));
+    CW_TRY(cw_check_features(op, "dfeatures", &net->desc, CW_F32, dfeatures));
+    cw_onednn_enter(net->be);
+    int last = net->desc.n_layers - 1;
+    void *dy = at(scratch, net->gradient[last % 2]);
+    void *in[2] = {dfeatures->data, dy};
+    CW_TRY(run(net, &net->features_in, scratch, in));
+    for (int i = last; i >= 0; i--) {
+        const cw_conv_layer *l = &net->layer[i];
+        mask(net, l, dy, at(acts, l->output));
+        CW_TRY(backward_weights(net, i, dparams, acts, dy, scratch));
+        if (i == 0) break;
+        void *dx = at(scratch, net->gradient[(i - 1) % 2]);
+        void *pointers[3] = {dx, at(packed, l->packed_backward), dy};
+        CW_TRY(run(net, &l->backward_data, scratch, pointers));
+        dy = dx;
+    }
+    return CW_OK;
+}

@@ -1,0 +1,273 @@
+/* Creation of a convnet: oneDNN chooses kernels and layouts, and the caller's memory is carved. */
+#include "backend/onednn/conv.h"
+#include "base/error.h"
+#include "ops/check.h"
+
+/* Layouts whose elements convnet_input and kernels->conv_weights can address. */
+static const struct {
+    dnnl_format_tag_t tag;
+    int64_t block; /* channels per block; 0 = all of them */
+} known_layouts[] = {{dnnl_nchw, 1}, {dnnl_nChw16c, 16}, {dnnl_nChw8c, 8}, {dnnl_nhwc, 0}};
+
+/* Channels per block of a map's layout, 0 when it is none of the known ones. */
+static cw_status find_block(const cw_md *md, const int64_t dims[4], int64_t *block) {
+    *block = 0;
+    for (size_t i = 0; i < sizeof known_layouts / sizeof *known_layouts && *block == 0; i++) {
+        cw_md known;
+        CW_TRY(cw_md_init(&known, 4, dims, known_layouts[i].tag));
+        if (cw_md_equal(md, &known)) {
+            *block = known_layouts[i].block == 0 ? dims[1] : known_layouts[i].block;
+        }
+        cw_md_free(&known);
+    }
+    return CW_OK;
+}
+
+static void free_mds(cw_conv_mds *mds) {
+    cw_md_free(&mds->src);
+    cw_md_free(&mds->weights);
+    cw_md_free(&mds->bias);
+    cw_md_free(&mds->dst);
+}
+
+/* Descriptors of one layer: src as given, or free for oneDNN to choose. */
+static cw_status init_mds(cw_conv_mds *mds, const cw_conv_layer *layer, int64_t batch,
+                          const cw_md *src, dnnl_format_tag_t src_tag) {
+    const cw_conv_shape *s = &layer->shape;
+    *mds = (cw_conv_mds){.stride = s->stride};
+    if (src != NULL) {
+        CW_TRY(cw_md_copy(&mds->src, src));
+    } else {
+        CW_TRY(cw_md_init(&mds->src, 4, (int64_t[]){batch, s->c, s->h, s->w}, src_tag));
+    }
+    CW_TRY(cw_md_init(&mds->weights, 4, (int64_t[]){s->f, s->c, 3, 3}, dnnl_format_tag_any));
+    CW_TRY(cw_md_init(&mds->bias, 1, &s->f, dnnl_x));
+    return cw_md_init(&mds->dst, 4, (int64_t[]){batch, s->f, s->oh, s->ow}, dnnl_format_tag_any);
+}
+
+/* Makes the forward primitive; mds->src and mds->dst then hold the layouts it works on. */
+static cw_status create_forward(cw_convnet *net, cw_conv_layer *layer, cw_conv_mds *mds,
+                                const cw_md *src, dnnl_format_tag_t src_tag) {
+    const cw_onednn *state = net->be->state;
+    CW_TRY(init_mds(mds, layer, net->desc.batch, src, src_tag));
+    CW_TRY(cw_prim_conv_forward(&layer->forward, state->engine, mds, net->desc.train));
+    cw_md_free(&mds->src);
+    cw_md_free(&mds->dst);
+    CW_TRY(cw_prim_md(&layer->forward, DNNL_ARG_SRC, &mds->src));
+    return cw_prim_md(&layer->forward, DNNL_ARG_DST, &mds->dst);
+}
+
+/* A reorder between the flat OIHW weight and `argument` of a kernel, in either direction;
+ * *bytes receives the size of the kernel's side. */
+static cw_status create_weight_reorder(const cw_onednn *state, cw_prim *out, const cw_prim *kernel,
+                                       int argument, const cw_conv_shape *s, bool to_kernel,
+                                       size_t *bytes) {
+    cw_md flat = {0};
+    cw_md native = {0};
+    cw_status status = cw_md_init(&flat, 4, (int64_t[]){s->f, s->c, 3, 3}, dnnl_oihw);
+    if (status == CW_OK) status = cw_prim_md(kernel, argument, &native);
+    if (status == CW_OK) {
+        *bytes = cw_md_bytes(&native);
+        status = cw_prim_reorder(out, state->engine, to_kernel ? &flat : &native,
+                                 to_kernel ? &native : &flat);
+    }
+    cw_md_free(&flat);
+    cw_md_free(&native);
+    return status;
+}
+
+static void take(size_t *at, size_t *used, size_t bytes) {
+    cw_arena arena = {.used = *used};
+    *at = arena.used;
+    cw_arena_take(&arena, bytes, 1);
+    *used = arena.used;
+}
+
+/* Kernels of the backward pass of one layer. */
+static cw_status create_backward(cw_convnet *net, cw_conv_layer *layer, cw_conv_mds *mds,
+                                 bool data) {
+    const cw_onednn *state = net->be->state;
+    size_t bytes = 0;
+    if (data) {
+        CW_TRY(
+            cw_prim_conv_backward_data(&layer->backward_data, state->engine, mds, &layer->forward));
+        CW_TRY(create_weight_reorder(state, &layer->pack_backward, &layer->backward_data,
+                                     DNNL_ARG_WEIGHTS, &layer->shape, true, &bytes));
+        take(&layer->packed_backward, &net->bytes.packed, bytes);
+    }
+    int64_t dst_block;
+    int64_t dst_dims[4] = {net->desc.batch, layer->shape.f, layer->shape.oh, layer->shape.ow};
+    CW_TRY(find_block(&mds->dst, dst_dims, &dst_block));
+    int64_t lanes = state->kernels->lanes;
+    if (lanes > 0 && dst_block == lanes && layer->shape.x_block > 0) return CW_OK;
+    CW_TRY(cw_prim_conv_backward_weights(&layer->backward_weights, state->engine, mds,
+                                         &layer->forward));
+    CW_TRY(create_weight_reorder(state, &layer->unpack_dweight, &layer->backward_weights,
+                                 DNNL_ARG_DIFF_WEIGHTS, &layer->shape, false, &bytes));
+    take(&layer->dweight, &net->bytes.scratch, bytes);
+    return CW_OK;
+}
+
+/* One layer; `md` is the layout of its input (NULL for the first) and then of its output. */
+static cw_status create_layer(cw_convnet *net, int i, cw_md *md) {
+    cw_conv_layer *layer = &net->layer[i];
+    const cw_onednn *state = net->be->state;
+    cw_conv_mds mds = {0};
+    int64_t src_dims[4] = {net->desc.batch, layer->shape.c, layer->shape.h, layer->shape.w};
+    cw_status status = create_forward(net, layer, &mds, i > 0 ? md : NULL, dnnl_format_tag_any);
+    if (status == CW_OK) status = find_block(&mds.src, src_dims, &layer->shape.x_block);
+    if (status == CW_OK && i == 0 && layer->shape.x_block == 0) {
+        /* Crops are written in a layout we can address. */
+        cw_prim_free(&layer->forward);
+        free_mds(&mds);
+        status = create_forward(net, layer, &mds, NULL, dnnl_nchw);
+        layer->shape.x_block = 1;
+    }
+    size_t bytes = 0;
+    if (status == CW_OK) {
+        status = create_weight_reorder(state, &layer->pack_forward, &layer->forward,
+                                       DNNL_ARG_WEIGHTS, &layer->shape, true, &bytes);
+    }
+    if (status == CW_OK) {
+        take(&layer->packed_forward, &net->bytes.packed, bytes);
+        take(&layer->packed_bias, &net->bytes.packed, (size_t)layer->shape.f * sizeof(float));
+        layer->output_bytes = cw_md_bytes(&mds.dst);
+        if (i == 0) net->input_bytes = cw_md_bytes(&mds.src);
+    }
+    if (status == CW_OK && net->desc.train) {
+        status = create_backward(net, layer, &mds, i > 0);
+    }
+    if (status == CW_OK) {
+        cw_md_free(md);
+        status = cw_md_copy(md, &mds.dst);
+    }
+    free_mds(&mds);
+    return status;
+}
+
+static void set_shapes(cw_convnet *net) {
+    const cw_convnet_desc *d = &net->desc;
+    cw_conv_shape s = {.c = d->channels, .h = d->height, .w = d->width, .f = d->filters};
+    size_t param = 0;
+    for (int i = 0; i < d->n_layers; i++) {
+        cw_conv_layer *layer = &net->layer[i];
+        s.stride = i == 0 ? d->first_stride : 1;
+        s.oh = (s.h - 3) / s.stride + 1;
+        s.ow = (s.w - 3) / s.stride + 1;
+        layer->shape = s;
+        layer->param = param;
+        layer->n_weight = (size_t)(s.f * s.c * 9);
+        param += layer->n_weight + (size_t)s.f;
+        s.c = s.f;
+        s.h = s.oh;
+        s.w = s.ow;
+    }
+}
+
+/* The last output, in the kernels' layout, to the dense one of the features; and back. */
+static cw_status create_features(cw_convnet *net, const cw_md *native) {
+    const cw_onednn *state = net->be->state;
+    const cw_conv_shape *s = &net->layer[net->desc.n_layers - 1].shape;
+    int64_t dims[4] = {net->desc.batch, s->f, s->oh, s->ow};
+    cw_md dense = {0};
+    CW_TRY(cw_md_init(&dense, 4, dims, dnnl_nchw));
+    cw_status status = cw_prim_reorder(&net->features_out, state->engine, native, &dense);
+    if (status == CW_OK && net->desc.train) {
+        status = cw_prim_reorder(&net->features_in, state->engine, &dense, native);
+    }
+    cw_md_free(&dense);
+    return status;
+}
+
+/* Input first, then outputs: every layer's own when training, else two in turn. */
+static void carve_acts(cw_convnet *net) {
+    size_t input;
+    size_t turn[2];
+    size_t largest = 0;
+    for (int i = 0; i < net->desc.n_layers; i++) {
+        size_t bytes = net->layer[i].output_bytes;
+        if (bytes > largest) largest = bytes;
+    }
+    take(&input, &net->bytes.acts, net->input_bytes);
+    for (int i = 0; i < 2 && !net->desc.train; i++) take(&turn[i], &net->bytes.acts, largest);
+    for (int i = 0; i < net->desc.n_layers; i++) {
+        cw_conv_layer *layer = &net->layer[i];
+        if (net->desc.train) {
+            take(&layer->output, &net->bytes.acts, layer->output_bytes);
+        } else {
+            layer->output = turn[i % 2];
+        }
+    }
+    for (int i = 0; i < 2 && net->desc.train; i++) {
+        take(&net->gradient[i], &net->bytes.scratch, largest);
+    }
+}
+
+static size_t larger(size_t a, const cw_prim *prim) {
+    return prim->scratch > a ? prim->scratch : a;
+}
+
+/* Partial sums of kernels->conv_weights, one set per thread, and oneDNN's scratchpad. */
+static void carve_scratch(cw_convnet *net) {
+    const cw_onednn *state = net->be->state;
+    size_t prim = larger(larger(0, &net->features_out), &net->features_in);
+    size_t sums = 0;
+    for (int i = 0; i < net->desc.n_layers; i++) {
+        cw_conv_layer *l = &net->layer[i];
+        prim = larger(larger(prim, &l->forward), &l->backward_data);
+        prim = larger(larger(prim, &l->backward_weights), &l->unpack_dweight);
+        if (!net->desc.train || l->backward_weights.primitive != NULL) continue;
+        int64_t lanes = state->kernels->lanes;
+        size_t filters = (size_t)((l->shape.f + lanes - 1) / lanes * lanes);
+        size_t count = filters * (size_t)(l->shape.c * 9 + 1);
+        if (count > sums) sums = count;
+    }
+    net->sums_count = sums;
+    take(&net->sums, &net->bytes.scratch, sums * sizeof(float) * (size_t)net->be->threads);
+    take(&net->prim_scratch, &net->bytes.scratch, prim);
+}
+
+cw_status cw_onednn_convnet_create(cw_backend *be, cw_convnet **out, const cw_convnet_desc *desc) {
+    CW_TRY(cw_check_convnet_desc(desc));
+    cw_onednn_enter(be);
+    cw_convnet *net;
+    CW_TRY(cw_alloc(&net, 1, sizeof *net, "a oneDNN convnet"));
+    net->be = be;
+    net->desc = *desc;
+    set_shapes(net);
+    cw_md md = {0};
+    cw_status status = CW_OK;
+    for (int i = 0; i < desc->n_layers && status == CW_OK; i++) {
+        status = create_layer(net, i, &md);
+    }
+    if (status == CW_OK) status = create_features(net, &md);
+    cw_md_free(&md);
+    if (status != CW_OK) {
+        cw_onednn_convnet_destroy(net);
+        return status;
+    }
+    carve_acts(net);
+    carve_scratch(net);
+    *out = net;
+    return CW_OK;
+}
+
+void cw_onednn_convnet_destroy(cw_convnet *net) {
+    if (net == NULL) return;
+    for (int i = 0; i < net->desc.n_layers; i++) {
+        cw_conv_layer *layer = &net->layer[i];
+        cw_prim_free(&layer->forward);
+        cw_prim_free(&layer->pack_forward);
+        cw_prim_free(&layer->backward_data);
+        cw_prim_free(&layer->pack_backward);
+        cw_prim_free(&layer->backward_weights);
+        cw_prim_free(&layer->unpack_dweight);
+    }
+    cw_prim_free(&net->features_out);
+    cw_prim_free(&net->features_in);
+    cw_free(net);
+}
+
+void cw_onednn_convnet_bytes(const cw_convnet *net, cw_convnet_bytes *out) {
+    *out = net->bytes;
+}

@@ -1,0 +1,4 @@
+#define KERNELS cw_kernels_avx2
+#define ISA     "avx2"
+#define LANES   8
+#include "backend/onednn/kernels_body.h"

@@ -1,0 +1,172 @@
+/* The loops of kernels.h. Included once per instruction set by a file that defines KERNELS (the
+ * table's name), ISA (its text) and LANES (floats of one vector register; 0 = plain loops only);
+ * the build gives that file the matching compiler options. */
+#include "backend/onednn/kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+static void adam(float *restrict p, float *restrict m, float *restrict v, const float *restrict g,
+                 size_t n, const cw_adam_scalars *s) {
+    const cw_adam_scalars a = *s;
+    float change[256];
+    for (size_t begin = 0; begin < n; begin += 256) {
+        size_t count = n - begin < 256 ? n - begin : 256;
+        float *restrict pb = p + begin;
+        float *restrict mb = m + begin;
+        float *restrict vb = v + begin;
+        const float *restrict gb = g + begin;
+        for (size_t i = 0; i < count; i++) {
+            mb[i] = a.beta1 * mb[i] + a.rest1 * gb[i];
+            vb[i] = a.beta2 * vb[i] + a.rest2 * gb[i] * gb[i];
+            change[i] = a.step * mb[i] / (sqrtf(vb[i]) * a.inv_root + a.eps);
+        }
+        for (int k = 0; k < a.repeat; k++) {
+            for (size_t i = 0; i < count; i++) pb[i] -= change[i];
+        }
+    }
+}
+
+static void ema(float *restrict target, const float *restrict source, size_t n, float tau,
+                float rest) {
+    for (size_t i = 0; i < n; i++) target[i] = tau * source[i] + rest * target[i];
+}
+
+static void relu_backward(float *restrict dy, const float *restrict y, size_t n) {
+    for (size_t i = 0; i < n; i++) dy[i] = y[i] > 0 ? dy[i] : 0;
+}
+
+static void tanh_backward(float *dx, const float *dy, const float *y, size_t n) {
+    for (size_t i = 0; i < n; i++) dx[i] = dy[i] * (1 - y[i] * y[i]);
+}
+
+static void add(float *restrict y, const float *restrict x, size_t n) {
+    for (size_t i = 0; i < n; i++) y[i] += x[i];
+}
+
+static void bias_relu(float *restrict y, const float *restrict b, size_t rows, size_t n,
+                      bool relu) {
+    for (size_t r = 0; r < rows; r++) {
+        float *restrict row = y + r * n;
+        if (b != NULL) {
+            for (size_t i = 0; i < n; i++) row[i] += b[i];
+        }
+        if (relu) {
+            for (size_t i = 0; i < n; i++) row[i] = row[i] < 0 ? 0 : row[i];
+        }
+    }
+}
+
+static void column_sums(float *restrict out, const float *restrict x, size_t rows, size_t n,
+                        size_t begin, size_t end) {
+    for (size_t i = begin; i < end; i++) out[i] = 0;
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t i = begin; i < end; i++) out[i] += x[r * n + i];
+    }
+}
+
+static void pixels(float *restrict out, const uint8_t *restrict in, size_t n, size_t block) {
+    if (block == 1) {
+        for (size_t i = 0; i < n; i++) out[i] = (float)in[i] / 255.0f;
+    } else {
+        for (size_t i = 0; i < n; i++) out[i * block] = (float)in[i] / 255.0f;
+    }
+}
+
+#if LANES > 0
+
+typedef float vec __attribute__((vector_size(LANES * 4)));
+
+static inline vec load(const float *at) {
+    vec v;
+    memcpy(&v, at, sizeof v);
+    return v;
+}
+
+static inline void store(float *at, vec v) {
+    memcpy(at, &v, sizeof v);
+}
+
+/* Rows of the output that are taken together, so that dy stays in the first-level cache while
+ * every input channel passes. */
+#define ROWS 4
+
+/* `blocks` (1 or 2) vectors of output channels against one input channel: nine sums each, held in
+ * registers over the rows. x points at the channel's pixel under output (row, 0). */
+static inline __attribute__((always_inline)) void
+channel_weights(float *restrict sums, int64_t sums_step, const float *restrict x,
+                const float *restrict dy, int64_t dy_step, const cw_conv_shape *s, int64_t rows,
+                int blocks) {
+    vec acc[2][9];
+    for (int b = 0; b < blocks; b++) {
+        for (int k = 0; k < 9; k++) acc[b][k] = load(sums + b * sums_step + k * LANES);
+    }
+    int64_t x_row = s->w * s->x_block;
+    int64_t x_pixel = s->x_block;
+    for (int64_t i = 0; i < rows; i++) {
+        const float *at = x + i * s->stride * x_row;
+        const float *from = dy + i * s->ow * LANES;
+        for (int64_t j = 0; j < s->ow; j++) {
+            vec d[2];
+            for (int b = 0; b < blocks; b++) d[b] = load(from + b * dy_step + j * LANES);
+            const float *corner = at + j * s->stride * x_pixel;
+            for (int k = 0; k < 9; k++) {
+                float pixel = corner[k / 3 * x_row + k % 3 * x_pixel];
+                for (int b = 0; b < blocks; b++) acc[b][k] += d[b] * pixel;
+            }
+        }
+    }
+    for (int b = 0; b < blocks; b++) {
+        for (int k = 0; k < 9; k++) store(sums + b * sums_step + k * LANES, acc[b][k]);
+    }
+}
+
+static void conv_weights(float *sums, float *bias_sums, const float *x, const float *dy,
+                         const cw_conv_shape *s) {
+    int64_t dy_step = s->oh * s->ow * LANES;
+    int64_t sums_step = s->c * 9 * LANES;
+    int64_t n_blocks = (s->f + LANES - 1) / LANES;
+    int blocks = LANES == 16 ? 2 : 1; /* 18 of 32 or 9 of 16 registers hold sums */
+    for (int64_t row = 0; row < s->oh; row += ROWS) {
+        int64_t rows = s->oh - row < ROWS ? s->oh - row : ROWS;
+        for (int64_t f = 0; f < n_blocks; f += blocks) {
+            const float *from = dy + f * dy_step + row * s->ow * LANES;
+            int n = n_blocks - f < blocks ? 1 : blocks;
+            for (int b = 0; b < n; b++) {
+                vec sum = load(bias_sums + (f + b) * LANES);
+                for (int64_t p = 0; p < rows * s->ow; p++) {
+                    sum += load(from + b * dy_step + p * LANES);
+                }
+                store(bias_sums + (f + b) * LANES, sum);
+            }
+            for (int64_t c = 0; c < s->c; c++) {
+                int64_t block = c / s->x_block * s->h * s->w * s->x_block;
+                const float *at = x + block + c % s->x_block + row * s->stride * s->w * s->x_block;
+                float *to = sums + f * sums_step + c * 9 * LANES;
+                if (n == 2) {
+                    channel_weights(to, sums_step, at, from, dy_step, s, rows, 2);
+                } else {
+                    channel_weights(to, sums_step, at, from, dy_step, s, rows, 1);
+                }
+            }
+        }
+    }
+}
+
+#endif
+
+const cw_kernels KERNELS = {
+    .isa = ISA,
+    .lanes = LANES,
+    .adam = adam,
+    .ema = ema,
+    .relu_backward = relu_backward,
+    .tanh_backward = tanh_backward,
+    .add = add,
+    .bias_relu = bias_relu,
+    .column_sums = column_sums,
+    .pixels = pixels,
+#if LANES > 0
+    .conv_weights = conv_weights,
+#endif
+};

@@ -1,0 +1,122 @@
+#include "backend/onednn/onednn.h"
+
+#include "base/error.h"
+#include "base/parallel.h"
+
+#include <stdio.h>
+
+int cw_kernels_all(const cw_kernels *out[3]) {
+    int n = 0;
+    out[n++] = &cw_kernels_generic;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+        out[n++] = &cw_kernels_avx2;
+        if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
+            out[n++] = &cw_kernels_avx512;
+        }
+    }
+#endif
+    return n;
+}
+
+const cw_kernels *cw_kernels_best(void) {
+    const cw_kernels *all[3];
+    return all[cw_kernels_all(all) - 1];
+}
+
+cw_onednn *cw_onednn_enter(const cw_backend *be) {
+    if (cw_threads_get() != be->threads) cw_threads_set(be->threads);
+    return be->state;
+}
+
+static void destroy(cw_backend *be) {
+    cw_onednn *state = be->state;
+    for (int i = 0; i < CW_LINEAR_CACHE; i++) cw_prim_free(&state->linear[i].prim);
+    cw_free(state->linear_scratch);
+    if (state->stream != NULL) dnnl_stream_destroy(state->stream);
+    if (state->engine != NULL) dnnl_engine_destroy(state->engine);
+    cw_free(state);
+    cw_free(be);
+}
+
+static const char *isa_name(void) {
+    switch ((int)dnnl_get_effective_cpu_isa()) {
+    case dnnl_cpu_isa_sse41:
+        return "sse41";
+    case dnnl_cpu_isa_avx:
+        return "avx";
+    case dnnl_cpu_isa_avx2:
+        return "avx2";
+    case dnnl_cpu_isa_avx512_core:
+        return "avx512_core";
+    case dnnl_cpu_isa_avx512_core_vnni:
+        return "avx512_core_vnni";
+    case dnnl_cpu_isa_avx512_core_bf16:
+        return "avx512_core_bf16";
+    case dnnl_cpu_isa_avx512_core_amx:
+        return "avx512_core_amx";
+    default:
+        return "another instruction set";
+    }
+}
+
+static void describe(const cw_backend *be, char *out, size_t out_bytes) {
+    const dnnl_version_t *version = dnnl_version();
+    snprintf(out, out_bytes, "oneDNN %d.%d.%d, %s, f32, %d thread%s", version->major,
+             version->minor, version->patch, isa_name(), be->threads, be->threads == 1 ? "" : "s");
+}
+
+static const cw_ops ops = {
+    .name = "onednn",
+    .convnet_create = cw_onednn_convnet_create,
+    .convnet_destroy = cw_onednn_convnet_destroy,
+    .convnet_bytes = cw_onednn_convnet_bytes,
+    .convnet_pack = cw_onednn_convnet_pack,
+    .convnet_input = cw_onednn_convnet_input,
+    .convnet_forward = cw_onednn_convnet_forward,
+    .convnet_backward = cw_onednn_convnet_backward,
+    .linear_forward = cw_onednn_linear_forward,
+    .linear_backward_data = cw_onednn_linear_backward_data,
+    .linear_backward_weights = cw_onednn_linear_backward_weights,
+    .matmul = cw_onednn_matmul,
+    .relu_backward = cw_onednn_relu_backward,
+    .tanh_forward = cw_onednn_tanh_forward,
+    .tanh_backward = cw_onednn_tanh_backward,
+    .add = cw_onednn_add,
+    .layernorm_forward = cw_onednn_layernorm_forward,
+    .layernorm_backward = cw_onednn_layernorm_backward,
+    .l2norm_forward = cw_onednn_l2norm_forward,
+    .l2norm_backward = cw_onednn_l2norm_backward,
+    .softmax_xent = cw_onednn_softmax_xent,
+    .adam = cw_onednn_adam,
+    .ema = cw_onednn_ema,
+    .destroy = destroy,
+    .describe = describe,
+};
+
+cw_status cw_backend_onednn_create(cw_backend **out, int threads) {
+    cw_backend *be;
+    CW_TRY(cw_alloc(&be, 1, sizeof *be, "the oneDNN backend"));
+    cw_onednn *state;
+    cw_status status = cw_alloc(&state, 1, sizeof *state, "the oneDNN backend");
+    if (status != CW_OK) {
+        cw_free(be);
+        return status;
+    }
+    *be = (cw_backend){.ops = &ops, .dtype = CW_F32, .state = state};
+    be->threads = cw_threads_set(threads);
+    state->kernels = cw_kernels_best();
+    status = cw_dnnl_check(dnnl_engine_create(&state->engine, dnnl_cpu, 0), "CPU engine");
+    if (status == CW_OK) {
+        status = cw_dnnl_check(
+            dnnl_stream_create(&state->stream, state->engine, dnnl_stream_default_flags), "stream");
+    }
+    if (status != CW_OK) {
+        destroy(be);
+        return status;
+    }
+    *out = be;
+    return CW_OK;
+}
