@@ -86,7 +86,3 @@ bool cw_task_info_get(int i, cw_task_info *out) {
 const char *cw_version(void) {
     return CW_VERSION;
 }
-
-cw_status cw_env_fail(const char *message) {
-    return cw_fail(CW_EENV, "%s", message);
-}

@@ -104,7 +104,7 @@ static cw_status dimension(const cw_safetensors *in, const char *name, int ndim,
 
 static cw_status spec_networks(const cw_safetensors *in, cw_agent_spec *spec) {
     char name[64];
-    int raw;
+    int raw = 0;
     spec->encoder.layers = 0;
     for (;;) {
         snprintf(name, sizeof name, "critic.encoder.convs.%d.weight", spec->encoder.layers);
@@ -144,7 +144,7 @@ static cw_status make_spec(job *j, const cw_settings *settings) {
     CW_TRY(metadata_int(j->in, "frame_stack", 1, &stack));
     CW_TRY(metadata_int(j->in, "start_step", 0, &j->start_step));
     char name[48];
-    int channels;
+    int channels = 0;
     batch_name(name, j, 0, "obs");
     CW_TRY(dimension(j->in, name, 4, 0, &spec->update.batch_size));
     CW_TRY(dimension(j->in, name, 4, 1, &channels));
