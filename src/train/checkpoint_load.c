@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* A writer may remove the generations that a reader has just listed. */
-#define LIST_ATTEMPTS 4
+#define LIST_ATTEMPTS 16
 
 static cw_status sum_check(const char *path, cw_file_sum got, cw_file_sum want) {
     if (got.bytes != want.bytes) {
