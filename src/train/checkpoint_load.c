@@ -106,13 +106,25 @@ static cw_status newest_whole(cw_checkpoint_store *store, uint64_t newest, bool 
     return CW_ENOTFOUND;
 }
 
+static cw_status manifest_copy(cw_manifest *out, const cw_manifest *from) {
+    cw_manifest copy = *from;
+    copy.segment = NULL;
+    if (from->n_segments > 0) {
+        size_t bytes = from->n_segments * sizeof *from->segment;
+        CW_TRY(cw_alloc(&copy.segment, bytes, 1, "a checkpoint's segments"));
+        memcpy(copy.segment, from->segment, bytes);
+    }
+    *out = copy;
+    return CW_OK;
+}
+
 /* The loaded generation and the one before it stay until the next save has succeeded. */
 static cw_status keep_loaded(cw_checkpoint_store *store, uint64_t newest,
                              const cw_manifest *loaded) {
     cw_manifest kept[2] = {{0}};
     uint64_t before;
     CW_TRY(cw_checkpoint_newest_below(store->folder, loaded->generation, &before));
-    CW_TRY(manifest_read(store, loaded->generation, &kept[0]));
+    CW_TRY(manifest_copy(&kept[0], loaded));
     if (before != 0 && manifest_read(store, before, &kept[1]) == CW_ENOMEM) {
         cw_manifest_clear(&kept[0]);
         return CW_ENOMEM;

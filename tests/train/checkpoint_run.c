@@ -164,64 +164,56 @@ void folder_list(const char *folder, const char *prefix, char *out, size_t out_b
     }
 }
 
-void folder_check_clean(const char *folder) {
-    char all[4096], frames[PATH_MAX + 128], wanted[4096] = "", found[4096];
-    folder_list(folder, "", all, sizeof all);
-    uint64_t newest = 0, number;
-    for (const char *at = all; (at = strstr(at, "manifest-")) != NULL; at++) {
-        assert_int_equal(sscanf(at, "manifest-%" SCNu64, &number), 1);
-        if (number > newest) newest = number;
+/* Appends the names of the segments in a manifest to those known. */
+static size_t add_segments(const char *folder, uint64_t generation, char names[64][64], size_t n) {
+    char path[PATH_MAX + 128], name[64];
+    unsigned char *text;
+    size_t bytes;
+    snprintf(path, sizeof path, "%s/manifest-%" PRIu64, folder, generation);
+    assert_int_equal(cw_file_read(path, 1 << 20, &text, &bytes), CW_OK);
+    for (const char *at = (char *)text; (at = strstr(at, "\nsegment ")) != NULL; at++) {
+        uint64_t by;
+        int64_t first;
+        assert_int_equal(sscanf(at, "\nsegment %" SCNu64 " %" SCNd64, &by, &first), 2);
+        snprintf(name, sizeof name, "%" PRIu64 "-%" PRId64 ".bin", by, first);
+        bool known = false;
+        for (size_t i = 0; i < n; i++) known |= strcmp(names[i], name) == 0;
+        if (known) continue;
+        assert_true(n < 64);
+        memcpy(names[n++], name, sizeof name);
     }
-    assert_true(newest > 0);
-    bool two = false;
-    char names[64][64];
-    size_t n = 0;
-    for (uint64_t g = newest; g > 0 && g + 2 > newest; g--) {
-        char path[PATH_MAX + 128];
-        unsigned char *text;
-        size_t bytes;
-        snprintf(path, sizeof path, "%s/manifest-%" PRIu64, folder, g);
-        if (cw_file_read(path, 1 << 20, &text, &bytes) != CW_OK) break;
-        two = g < newest;
-        for (const char *at = (char *)text; (at = strstr(at, "\nsegment ")) != NULL; at++) {
-            uint64_t by;
-            int64_t first;
-            assert_int_equal(sscanf(at, "\nsegment %" SCNu64 " %" SCNd64, &by, &first), 2);
-            char name[64];
-            snprintf(name, sizeof name, "%" PRIu64 "-%" PRId64 ".bin", by, first);
-            bool known = false;
-            for (size_t i = 0; i < n; i++) known |= strcmp(names[i], name) == 0;
-            if (!known) memcpy(names[n++], name, sizeof name);
-            assert_true(n < 64);
-        }
-        cw_free(text);
-    }
+    cw_free(text);
+    return n;
+}
+
+/* The sorted names, each followed by a blank. */
+static void join_names(char names[64][64], size_t n, char *out) {
     qsort(names, n, sizeof names[0], by_text);
-    for (size_t i = 0; i < n; i++) {
-        strcat(wanted, names[i]);
-        strcat(wanted, " ");
+    out[0] = '\0';
+    for (size_t i = 0; i < n; i++) strcat(strcat(out, names[i]), " ");
+}
+
+void folder_check_clean(const char *folder) {
+    char manifests[4096], all[4096], frames[PATH_MAX + 128], wanted[4096], found[4096];
+    char top[64][64] = {"frames"}, segments[64][64];
+    size_t n_top = 1, n_segments = 0;
+    folder_list(folder, "manifest-", manifests, sizeof manifests);
+    folder_list(folder, "", all, sizeof all);
+    for (char *word = strtok(manifests, " "); word != NULL; word = strtok(NULL, " ")) {
+        uint64_t g;
+        assert_int_equal(sscanf(word, "manifest-%" SCNu64, &g), 1);
+        assert_true(n_top < 7); /* two generations */
+        snprintf(top[n_top++], sizeof top[0], "manifest-%" PRIu64, g);
+        snprintf(top[n_top++], sizeof top[0], "agent-%" PRIu64 ".safetensors", g);
+        snprintf(top[n_top++], sizeof top[0], "state-%" PRIu64 ".bin", g);
+        n_segments = add_segments(folder, g, segments, n_segments);
     }
-    snprintf(frames, sizeof frames, "%s/frames", folder);
+    join_names(top, n_top, wanted);
+    assert_string_equal(all, wanted);
+    join_names(segments, n_segments, wanted);
+    assert_int_equal(cw_path_join(frames, sizeof frames, folder, "frames"), CW_OK);
     folder_list(frames, "", found, sizeof found);
     assert_string_equal(found, wanted);
-    char want[4096];
-    uint64_t g = newest;
-    /* Two-digit numbers would sort differently; the sets are compared by their sizes and members.
-     */
-    size_t length = (size_t)snprintf(want, sizeof want,
-                                     "frames agent-%" PRIu64 ".safetensors state-%" PRIu64
-                                     ".bin manifest-%" PRIu64 " ",
-                                     g, g, g);
-    if (two) {
-        length += (size_t)snprintf(want + length, sizeof want - length,
-                                   "agent-%" PRIu64 ".safetensors state-%" PRIu64
-                                   ".bin manifest-%" PRIu64 " ",
-                                   g - 1, g - 1, g - 1);
-    }
-    assert_int_equal(strlen(all), length);
-    for (char *word = strtok(want, " "); word != NULL; word = strtok(NULL, " ")) {
-        assert_non_null(strstr(all, word));
-    }
 }
 
 cw_checkpoint_store *store_open(const char *folder, const cw_log *log) {
