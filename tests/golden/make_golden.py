@@ -45,7 +45,7 @@ CASES = {
     "authors": case("authors", LINEAR, 4, 18, seed=1, updates=10),
     "paper": case("paper", HIDDEN, 4, 18, seed=2, updates=10),
     # one update: from zero Adam state, the first moments are the gradients (times 1 - beta1)
-    "authors_one": case("authors", LINEAR, 10, 20, seed=21, updates=1),
+    "authors_one": case("authors", LINEAR, 10, 20, seed=21, updates=1, aliases=True),
     "paper_one": case("paper", HIDDEN, 10, 20, seed=22, updates=1),
     # one key each, on top of the paper's profile
     "paper_no_curl": case("paper", HIDDEN + "curl.enabled=false", 5, 18, seed=3, start=1),
@@ -200,6 +200,10 @@ def golden(c):
 
     tensors = {**params, **adam}
     tensors["log_alpha"] = params["log_alpha"].reshape(c.get("log_alpha_shape", ()))
+    if c.get("aliases"):  # the released code's CURL module lists the encoders again
+        for alias, own in (("curl.encoder.", "critic.encoder."), ("curl.encoder_target.", "critic_target.encoder.")):
+            for n in [n for n in params if n.startswith(own)]:
+                tensors[alias + n.removeprefix(own)] = params[n].clone()
     for i, u in enumerate(updates):
         tensors |= {prefix(c, i) + name: value for name, value in u.items()}
     metadata = {f"adam.{n}.t": str(t) for n, t in steps.items()} | {
