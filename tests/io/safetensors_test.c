@@ -357,21 +357,29 @@ static void allocations_may_fail(void **state) {
     allocation_ramp(open_and_close, (void *)unaligned, unaligned_header ? 5 : 4);
 }
 
-static long json_allocations_left;
+static long json_allocations_left, json_live;
 
 static void *failing_malloc(size_t n) {
-    return json_allocations_left-- > 0 ? malloc(n) : NULL;
+    if (json_allocations_left-- <= 0) return NULL;
+    json_live++;
+    return malloc(n);
+}
+
+static void counting_free(void *block) {
+    if (block != NULL) json_live--;
+    free(block);
 }
 
 static void allocations_of_the_json_parser_may_fail(void **state) {
     (void)state;
     uint64_t before = live_blocks();
     long n = 0;
-    json_set_alloc_funcs(failing_malloc, free);
+    json_set_alloc_funcs(failing_malloc, counting_free);
     for (;; n++) {
         json_allocations_left = n;
         cw_status status = open_and_close((void *)REFERENCE);
         assert_int_equal(live_blocks(), before);
+        assert_int_equal(json_live, 0);
         if (status == CW_OK) break;
         /* jansson cannot tell a string that it lacks memory for from one that is malformed. */
         if (status != CW_ENOMEM) assert_int_equal(status, CW_EFORMAT);

@@ -211,10 +211,17 @@ static void allocations_may_fail(void **state) {
     expect_set(&s);
 }
 
-static long json_allocations_left;
+static long json_allocations_left, json_live;
 
 static void *failing_malloc(size_t n) {
-    return json_allocations_left-- > 0 ? malloc(n) : NULL;
+    if (json_allocations_left-- <= 0) return NULL;
+    json_live++;
+    return malloc(n);
+}
+
+static void counting_free(void *block) {
+    if (block != NULL) json_live--;
+    free(block);
 }
 
 static void allocations_of_the_json_library_may_fail(void **state) {
@@ -223,11 +230,12 @@ static void allocations_of_the_json_library_may_fail(void **state) {
     make_set(&s, scratch("json.safetensors"));
     uint64_t before = live_blocks();
     long n = 0;
-    json_set_alloc_funcs(failing_malloc, free);
+    json_set_alloc_funcs(failing_malloc, counting_free);
     for (;; n++) {
         json_allocations_left = n;
         cw_status status = write_set(&s);
         assert_int_equal(live_blocks(), before);
+        assert_int_equal(json_live, 0);
         if (status == CW_OK) break;
         if (status != CW_ENOMEM) fail_msg("allocation %ld: %s", n, cw_last_error());
         assert_false(is_file(s.path));
