@@ -99,7 +99,7 @@ static cw_status create_backward(cw_convnet *net, cw_conv_layer *layer, cw_conv_
     int64_t dst_dims[4] = {net->desc.batch, layer->shape.f, layer->shape.oh, layer->shape.ow};
     CW_TRY(find_block(&mds->dst, dst_dims, &dst_block));
     int64_t lanes = state->kernels->lanes;
-    if (lanes > 0 && dst_block == lanes && layer->shape.x_block > 0) return CW_OK;
+    if (dst_block == lanes && layer->shape.x_block > 0) return CW_OK;
     CW_TRY(cw_prim_conv_backward_weights(&layer->backward_weights, state->engine, mds,
                                          &layer->forward));
     CW_TRY(create_weight_reorder(state, &layer->unpack_dweight, &layer->backward_weights,

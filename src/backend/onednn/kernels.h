@@ -28,7 +28,7 @@ typedef struct cw_conv_shape {
 
 typedef struct cw_kernels {
     const char *isa;
-    int64_t lanes; /* channel block of the output that conv_weights works on; 0: not offered */
+    int64_t lanes; /* channel block of the output that conv_weights works on */
 
     void (*adam)(float *p, float *m, float *v, const float *g, size_t n, const cw_adam_scalars *s);
     void (*ema)(float *target, const float *source, size_t n, float tau, float rest);

@@ -1,10 +1,9 @@
 /* The loops of kernels.h. Included once per instruction set by a file that defines KERNELS (the
- * table's name), ISA (its text) and LANES (floats of one vector register; 0 = plain loops only);
+ * table's name), ISA (its text) and LANES (floats of one vector, as oneDNN blocks channels there);
  * the build gives that file the matching compiler options. */
 #include "backend/onednn/kernels.h"
 
 #include <math.h>
-#include <string.h>
 
 static void adam(float *restrict p, float *restrict m, float *restrict v, const float *restrict g,
                  size_t n, const cw_adam_scalars *s) {
@@ -73,19 +72,9 @@ static void pixels(float *restrict out, const uint8_t *restrict in, size_t n, si
     }
 }
 
-#if LANES > 0
-
+/* A register of LANES floats; through memory_vec, one at any address. */
 typedef float vec __attribute__((vector_size(LANES * 4)));
-
-static inline vec load(const float *at) {
-    vec v;
-    memcpy(&v, at, sizeof v);
-    return v;
-}
-
-static inline void store(float *at, vec v) {
-    memcpy(at, &v, sizeof v);
-}
+typedef float memory_vec __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 
 /* Rows of the output that are taken together, so that dy stays in the first-level cache while
  * every input channel passes. */
@@ -99,7 +88,9 @@ channel_weights(float *restrict sums, int64_t sums_step, const float *restrict x
                 int blocks) {
     vec acc[2][9];
     for (int b = 0; b < blocks; b++) {
-        for (int k = 0; k < 9; k++) acc[b][k] = load(sums + b * sums_step + k * LANES);
+        for (int k = 0; k < 9; k++) {
+            acc[b][k] = *(const memory_vec *)(sums + b * sums_step + k * LANES);
+        }
     }
     int64_t x_row = s->w * s->x_block;
     int64_t x_pixel = s->x_block;
@@ -108,7 +99,9 @@ channel_weights(float *restrict sums, int64_t sums_step, const float *restrict x
         const float *from = dy + i * s->ow * LANES;
         for (int64_t j = 0; j < s->ow; j++) {
             vec d[2];
-            for (int b = 0; b < blocks; b++) d[b] = load(from + b * dy_step + j * LANES);
+            for (int b = 0; b < blocks; b++) {
+                d[b] = *(const memory_vec *)(from + b * dy_step + j * LANES);
+            }
             const float *corner = at + j * s->stride * x_pixel;
             for (int k = 0; k < 9; k++) {
                 float pixel = corner[k / 3 * x_row + k % 3 * x_pixel];
@@ -117,7 +110,9 @@ channel_weights(float *restrict sums, int64_t sums_step, const float *restrict x
         }
     }
     for (int b = 0; b < blocks; b++) {
-        for (int k = 0; k < 9; k++) store(sums + b * sums_step + k * LANES, acc[b][k]);
+        for (int k = 0; k < 9; k++) {
+            *(memory_vec *)(sums + b * sums_step + k * LANES) = acc[b][k];
+        }
     }
 }
 
@@ -133,11 +128,12 @@ static void conv_weights(float *sums, float *bias_sums, const float *x, const fl
             const float *from = dy + f * dy_step + row * s->ow * LANES;
             int n = n_blocks - f < blocks ? 1 : blocks;
             for (int b = 0; b < n; b++) {
-                vec sum = load(bias_sums + (f + b) * LANES);
+                memory_vec *bias = (memory_vec *)(bias_sums + (f + b) * LANES);
+                vec sum = *bias;
                 for (int64_t p = 0; p < rows * s->ow; p++) {
-                    sum += load(from + b * dy_step + p * LANES);
+                    sum += *(const memory_vec *)(from + b * dy_step + p * LANES);
                 }
-                store(bias_sums + (f + b) * LANES, sum);
+                *bias = sum;
             }
             for (int64_t c = 0; c < s->c; c++) {
                 int64_t block = c / s->x_block * s->h * s->w * s->x_block;
@@ -153,8 +149,6 @@ static void conv_weights(float *sums, float *bias_sums, const float *x, const fl
     }
 }
 
-#endif
-
 const cw_kernels KERNELS = {
     .isa = ISA,
     .lanes = LANES,
@@ -166,7 +160,5 @@ const cw_kernels KERNELS = {
     .bias_relu = bias_relu,
     .column_sums = column_sums,
     .pixels = pixels,
-#if LANES > 0
     .conv_weights = conv_weights,
-#endif
 };

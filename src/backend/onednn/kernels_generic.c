@@ -1,4 +1,4 @@
 #define KERNELS cw_kernels_generic
 #define ISA     "generic"
-#define LANES   0
+#define LANES   8
 #include "backend/onednn/kernels_body.h"

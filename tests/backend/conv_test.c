@@ -1,0 +1,279 @@
+/* Convolution stacks of the oneDNN backend against the reference in f64. */
+#include "backend/onednn/kernels.h"
+#include "backend/support.h"
+#include "test.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* {B, C, H, W, L, F, stride, train}, stack, extra pixels. */
+static const conv_case cases[] = {
+    {"real sizes, batch 2", {2, 9, 84, 84, 4, 32, 2, true}, 3, 16, 16},
+    {"real sizes, batch 1, acting", {1, 9, 84, 84, 4, 32, 2, false}, 3, 16, 16},
+    {"one layer, batch 128", {128, 9, 84, 84, 1, 32, 2, true}, 3, 16, 16},
+    {"two layers, batch 10", {10, 9, 84, 84, 2, 32, 2, false}, 3, 0, 0},
+    {"smallest", {1, 1, 3, 3, 1, 1, 1, true}, 1, 0, 0},
+    {"one filter", {3, 4, 11, 9, 2, 1, 1, true}, 2, 1, 2},
+    {"odd everything", {3, 5, 17, 13, 3, 7, 2, true}, 5, 3, 0},
+    {"stride 3, wide", {2, 3, 20, 41, 2, 16, 3, true}, 1, 5, 7},
+    {"17 filters", {2, 6, 15, 21, 3, 17, 1, true}, 2, 0, 4},
+    {"48 filters, 16 channels", {3, 16, 12, 12, 2, 48, 1, true}, 4, 2, 2},
+    {"33 channels", {2, 33, 9, 10, 2, 24, 1, true}, 11, 1, 1},
+    {"8 filters, inference", {4, 12, 19, 19, 4, 8, 2, false}, 4, 4, 4},
+    {"five layers", {5, 2, 25, 23, 5, 32, 2, true}, 2, 3, 3},
+    {"odd batch, 40 filters", {7, 9, 21, 21, 2, 40, 2, true}, 3, 4, 4},
+};
+enum { N_CASES = sizeof cases / sizeof *cases };
+
+static cw_backend *reference, *onednn;
+
+static int set_up(void **state) {
+    (void)state;
+    return cw_backend_ref_create(&reference, CW_F64) != CW_OK ||
+           cw_backend_onednn_create(&onednn, 2) != CW_OK;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    cw_backend_destroy(reference);
+    cw_backend_destroy(onednn);
+    return 0;
+}
+
+static void assert_equal_exactly(const char *name, const char *what, const cw_tensor *got,
+                                 const cw_tensor *want) {
+    for (int64_t i = 0; i < cw_tensor_count(want); i++) {
+        if (cw_tensor_get(got, i) != cw_tensor_get(want, i)) {
+            fail_msg("%s: %s[%ld] is %.9g, the reference says %.9g", name, what, (long)i,
+                     cw_tensor_get(got, i), cw_tensor_get(want, i));
+        }
+    }
+}
+
+/* Integers below 2^24 add without rounding in any order: whatever kernel runs, features and
+ * gradients are the reference's to the last bit. */
+static void test_integers_are_exact(void **state) {
+    (void)state;
+    for (int i = 0; i < N_CASES; i++) {
+        const conv_case *c = &cases[i];
+        conv_data data = conv_data_new(c, CONV_EXACT, 11 + (uint64_t)i);
+        conv_result want = conv_run(reference, c, &data);
+        conv_result got = conv_run(onednn, c, &data);
+        double most = largest(&want.features);
+        if (c->desc.train) most = fmax(most, largest(&want.dparams));
+        printf("%-28s largest integer %.0f\n", c->name, most);
+        assert_true(most > 0 && most < 1 << 22);
+        assert_equal_exactly(c->name, "features", &got.features, &want.features);
+        if (c->desc.train) assert_equal_exactly(c->name, "dparams", &got.dparams, &want.dparams);
+        test_release();
+    }
+}
+
+/* A constant tensor of one number, as a scale. */
+static cw_tensor constant(const cw_tensor *like, double value) {
+    cw_tensor t = magnitudes(like);
+    for (int64_t i = 0; i < cw_tensor_count(&t); i++) cw_tensor_set(&t, i, value);
+    return t;
+}
+
+/* Rounding: L layers forward and as many back, each with sums of n = 9 max(C, F) products, whose
+ * rounding errors add like a random walk: sqrt(n) 2^-24 of a typical element. Twice that of the
+ * tensor's largest element leaves room for the unluckiest of many sums. The weight gradient's
+ * sum is B * pixels long. */
+static void test_reals_are_near(void **state) {
+    (void)state;
+    for (int i = 0; i < N_CASES; i++) {
+        const conv_case *c = &cases[i];
+        const cw_convnet_desc *d = &c->desc;
+        conv_data data = conv_data_new(c, CONV_REAL, 101 + (uint64_t)i);
+        conv_result want = conv_run(reference, c, &data);
+        conv_result got = conv_run(onednn, c, &data);
+        double n = 9.0 * (double)(d->channels > d->filters ? d->channels : d->filters);
+        double forward = 2 * ldexp(1, -24) * sqrt(n) * d->n_layers;
+        cw_tensor scale = constant(&want.features, largest(&want.features));
+        int64_t place;
+        double ratio = worst_ratio(&got.features, &want.features, &scale, forward, &place);
+        printf("%-28s features %.3f of tolerance %.1e", c->name, ratio, forward);
+        assert_true(ratio <= 1);
+        if (d->train) {
+            int64_t h, w;
+            assert_int_equal(cw_convnet_side(d, 0, &h, &w), CW_OK);
+            double back =
+                2 * ldexp(1, -24) * (sqrt(n) * 2 * d->n_layers + sqrt((double)(d->batch * h * w)));
+            scale = constant(&want.dparams, largest(&want.dparams));
+            ratio = worst_ratio(&got.dparams, &want.dparams, &scale, back, &place);
+            printf(", dparams %.3f of %.1e", ratio, back);
+            assert_true(ratio <= 1);
+        }
+        printf("\n");
+        test_release();
+    }
+}
+
+static void assert_same_bits(const cw_tensor *a, const cw_tensor *b) {
+    assert_memory_equal(a->data, b->data, cw_tensor_bytes(a));
+}
+
+static void test_same_call_same_bits(void **state) {
+    (void)state;
+    for (int i = 0; i < N_CASES; i++) {
+        conv_data data = conv_data_new(&cases[i], CONV_REAL, 7 + (uint64_t)i);
+        conv_result a = conv_run(onednn, &cases[i], &data);
+        conv_result b = conv_run(onednn, &cases[i], &data);
+        assert_same_bits(&a.features, &b.features);
+        if (cases[i].desc.train) assert_same_bits(&a.dparams, &b.dparams);
+        test_release();
+    }
+}
+
+/* The input stays in acts: a second forward with other weights reads the same crops. */
+static void test_input_survives_forward(void **state) {
+    (void)state;
+    for (int i = 0; i < N_CASES; i++) {
+        const conv_case *c = &cases[i];
+        const cw_ops *ops = onednn->ops;
+        conv_data data = conv_data_new(c, CONV_REAL, 23);
+        conv_data other = conv_data_new(c, CONV_REAL, 24);
+        conv_data mixed = other;
+        mixed.images = data.images;
+        conv_result want = conv_run(onednn, c, &mixed);
+        cw_convnet *net;
+        assert_int_equal(ops->convnet_create(onednn, &net, &c->desc), CW_OK);
+        cw_convnet_bytes bytes;
+        ops->convnet_bytes(net, &bytes);
+        void *acts = guarded(bytes.acts);
+        void *packed = guarded(bytes.packed);
+        void *scratch = guarded(bytes.scratch);
+        cw_tensor features = new_2d(CW_F32, c->desc.batch, cw_convnet_features(&c->desc), NULL);
+        cw_tensor params = converted(&data.params, CW_F32);
+        assert_int_equal(ops->convnet_input(net, acts, &data.images), CW_OK);
+        assert_int_equal(ops->convnet_pack(net, packed, params.data), CW_OK);
+        assert_int_equal(ops->convnet_forward(net, &features, acts, packed, scratch), CW_OK);
+        params = converted(&other.params, CW_F32);
+        assert_int_equal(ops->convnet_pack(net, packed, params.data), CW_OK);
+        assert_int_equal(ops->convnet_forward(net, &features, acts, packed, scratch), CW_OK);
+        assert_same_bits(&features, &want.features);
+        ops->convnet_destroy(net);
+        test_release();
+    }
+}
+
+/* The weight-gradient loop of every instruction set that this machine runs, against sums in
+ * double; the output's blocks are as wide as the set's registers. */
+static void test_weight_kernels(void **state) {
+    (void)state;
+    const cw_kernels *all[3];
+    int n = cw_kernels_all(all);
+    for (int i = 0; i < n; i++) {
+        int64_t lanes = all[i]->lanes;
+        for (int64_t block = 1; block <= 16; block *= 4) {
+            cw_conv_shape s = {.c = 5, .h = 13, .w = 11, .x_block = block, .stride = 2};
+            s.f = lanes * 3;
+            s.oh = (s.h - 3) / 2 + 1;
+            s.ow = (s.w - 3) / 2 + 1;
+            int64_t padded = (s.c + block - 1) / block * block;
+            uint64_t seed = 5;
+            cw_tensor x = new_1d(CW_F32, padded * s.h * s.w, &seed);
+            cw_tensor dy = new_1d(CW_F32, s.f * s.oh * s.ow, &seed);
+            cw_tensor sums = new_1d(CW_F32, s.f * s.c * 9, &seed);
+            cw_tensor bias = new_1d(CW_F32, s.f, &seed);
+            cw_tensor old = converted(&sums, CW_F64);
+            all[i]->conv_weights(sums.data, bias.data, x.data, dy.data, &s);
+            check_guards();
+            double worst = 0;
+            for (int64_t k = 0; k < s.f * s.c * 9; k++) {
+                int64_t f = k / (s.c * 9 * lanes) * lanes + k % lanes;
+                int64_t tap = k / lanes % 9;
+                int64_t c = k / lanes / 9 % s.c;
+                double sum = cw_tensor_get(&old, k);
+                for (int64_t p = 0; p < s.oh * s.ow; p++) {
+                    int64_t row = p / s.ow * 2 + tap / 3;
+                    int64_t column = p % s.ow * 2 + tap % 3;
+                    int64_t pixel = (c / block * s.h * s.w + row * s.w + column) * block;
+                    int64_t out = (f / lanes * s.oh * s.ow + p) * lanes + f % lanes;
+                    sum += cw_tensor_get(&x, pixel + c % block) * cw_tensor_get(&dy, out);
+                }
+                worst = fmax(worst, fabs(sum - cw_tensor_get(&sums, k)));
+            }
+            /* 30 products of at most 1 with sums of at most 31, each rounded. */
+            double tolerance = 31 * 31 * ldexp(1, -24);
+            printf("%-8s block %2ld: %.2e of %.2e\n", all[i]->isa, (long)block, worst, tolerance);
+            assert_true(worst <= tolerance);
+            test_release();
+        }
+    }
+}
+
+static void test_refusals(void **state) {
+    (void)state;
+    cw_backend *backends[2] = {reference, onednn};
+    conv_case c = {"refused", {2, 4, 9, 9, 2, 8, 1, false}, 2, 2, 2};
+    for (int i = 0; i < 2; i++) {
+        const cw_ops *ops = backends[i]->ops;
+        cw_convnet *net = NULL;
+        cw_convnet_desc bad = c.desc;
+        bad.n_layers = 5;
+        assert_int_equal(ops->convnet_create(backends[i], &net, &bad), CW_EINVAL);
+        bad = c.desc;
+        bad.filters = 0;
+        assert_int_equal(ops->convnet_create(backends[i], &net, &bad), CW_EINVAL);
+        assert_null(net);
+        assert_int_equal(ops->convnet_create(backends[i], &net, &c.desc), CW_OK);
+        conv_data data = conv_data_new(&c, CONV_REAL, 3);
+        cw_convnet_bytes bytes;
+        ops->convnet_bytes(net, &bytes);
+        void *acts = guarded(bytes.acts);
+        int32_t outside[2] = {0, 3};
+        cw_image_batch images = data.images;
+        images.offset_y = outside;
+        assert_int_equal(ops->convnet_input(net, acts, &images), CW_EINVAL);
+        assert_non_null(strstr(cw_last_error(), "sample 1"));
+        images = data.images;
+        images.n = 1;
+        assert_int_equal(ops->convnet_input(net, acts, &images), CW_EINVAL);
+        images = data.images;
+        images.stack = 1;
+        assert_int_equal(ops->convnet_input(net, acts, &images), CW_EINVAL);
+        images = data.images;
+        images.frame_height = 8;
+        assert_int_equal(ops->convnet_input(net, acts, &images), CW_EINVAL);
+        cw_tensor features = new_2d(backends[i]->dtype, 2, 7, NULL);
+        assert_int_equal(ops->convnet_forward(net, &features, acts, NULL, NULL), CW_EINVAL);
+        assert_int_equal(ops->convnet_backward(net, NULL, acts, NULL, &features, &features, NULL),
+                         CW_EINVAL);
+        ops->convnet_destroy(net);
+        test_release();
+    }
+}
+
+/* Creation with the n-th allocation failing gives CW_ENOMEM and leaves nothing behind. */
+static void test_out_of_memory(void **state) {
+    (void)state;
+    cw_memory_stats before, after;
+    cw_memory_stats_get(&before);
+    for (uint64_t n = 1; n <= 2; n++) {
+        cw_backend *be = NULL;
+        cw_memory_fail_after(n);
+        assert_int_equal(cw_backend_onednn_create(&be, 2), CW_ENOMEM);
+        cw_memory_fail_after(0);
+        assert_null(be);
+    }
+    cw_convnet *net = NULL;
+    cw_memory_fail_after(1);
+    assert_int_equal(onednn->ops->convnet_create(onednn, &net, &cases[0].desc), CW_ENOMEM);
+    cw_memory_fail_after(0);
+    assert_null(net);
+    cw_memory_stats_get(&after);
+    assert_int_equal(before.live_blocks, after.live_blocks);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_integers_are_exact),  cmocka_unit_test(test_reals_are_near),
+        cmocka_unit_test(test_same_call_same_bits), cmocka_unit_test(test_input_survives_forward),
+        cmocka_unit_test(test_weight_kernels),      cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_out_of_memory),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
