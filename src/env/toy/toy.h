@@ -18,9 +18,9 @@
 #define CW_TOY_STEPS       50
 #define CW_TOY_OBSERVATION 4 /* dot x, y, target x, y */
 
-#define CW_TOY_OPTIMAL_RETURN 48.0
-#define CW_TOY_RANDOM_RETURN  10.0
-#define CW_TOY_BLIND_RETURN   17.0
+#define CW_TOY_OPTIMAL_RETURN 48.5
+#define CW_TOY_RANDOM_RETURN  11.6
+#define CW_TOY_BLIND_RETURN   17.6
 
 #define CW_TOY_DOT_RADIUS    0.08
 #define CW_TOY_TARGET_RADIUS 0.12
