@@ -66,8 +66,8 @@ static struct {
 
 static void make_batch(void) {
     cw_stream stream = {.seed = 9, .purpose = CW_RNG_TEST};
+    uint32_t word[4] = {0};
     for (size_t i = 0; i < sizeof m.pixels; i++) {
-        uint32_t word[4];
         if (i % 4 == 0) cw_rng_block(&stream, i, 0, word);
         m.pixels[i] = (uint8_t)word[i % 4];
     }
