@@ -8,8 +8,9 @@
  *
  * Rules for every op: outputs come first; outputs are overwritten, not accumulated, unless the
  * comment says so; outputs may not overlap inputs unless it says so; tensors are dense and of the
- * backend's element type (cw_backend.dtype) unless it says so; nothing is allocated; sums have a
- * fixed order for a given thread count. Shapes are checked where objects are created; ops return
+ * backend's element type (cw_backend.dtype) unless it says so; nothing is allocated, except that
+ * a linear layer may prepare itself the first time its shape is seen; sums have a fixed order for
+ * a given thread count. Shapes are checked where objects are created; ops return
  * CW_EINVAL with the op's name on a shape that cannot be. A backend is used by one thread at a
  * time. */
 #ifndef CW_OPS_OPS_H

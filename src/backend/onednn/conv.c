@@ -127,8 +127,7 @@ typedef struct weights_job {
 } weights_job;
 
 static int64_t padded_filters(const weights_job *job) {
-    const cw_onednn *state = job->net->be->state;
-    int64_t lanes = state->kernels->lanes;
+    int64_t lanes = job->layer->weights->lanes;
     return (job->layer->shape.f + lanes - 1) / lanes * lanes;
 }
 
@@ -136,7 +135,6 @@ static int64_t padded_filters(const weights_job *job) {
 static void weights_body(void *context, int64_t begin, int64_t end) {
     const weights_job *job = context;
     const cw_conv_shape *s = &job->layer->shape;
-    const cw_onednn *state = job->net->be->state;
     int64_t filters = padded_filters(job);
     int64_t channels = (s->c + s->x_block - 1) / s->x_block * s->x_block;
     int64_t batch = job->net->desc.batch;
@@ -146,8 +144,8 @@ static void weights_body(void *context, int64_t begin, int64_t end) {
         float *bias_sums = sums + filters * s->c * 9;
         memset(sums, 0, (size_t)(filters * (s->c * 9 + 1)) * sizeof(float));
         for (int64_t b = batch * part / parts; b < batch * (part + 1) / parts; b++) {
-            state->kernels->conv_weights(sums, bias_sums, job->x + b * channels * s->h * s->w,
-                                         job->dy + b * filters * s->oh * s->ow, s);
+            job->layer->weights->conv_weights(sums, bias_sums, job->x + b * channels * s->h * s->w,
+                                              job->dy + b * filters * s->oh * s->ow, s);
         }
     }
 }
@@ -156,8 +154,7 @@ static void weights_body(void *context, int64_t begin, int64_t end) {
 static void collect_body(void *context, int64_t begin, int64_t end) {
     const weights_job *job = context;
     const cw_conv_shape *s = &job->layer->shape;
-    const cw_onednn *state = job->net->be->state;
-    int64_t lanes = state->kernels->lanes;
+    int64_t lanes = job->layer->weights->lanes;
     int64_t taps = s->c * 9;
     float *dbias = job->dweight + job->layer->n_weight;
     const float *bias_sums = job->sums + padded_filters(job) * taps;
@@ -182,7 +179,7 @@ static cw_status backward_weights(const cw_convnet *net, int i, float *dparams, 
     const cw_conv_layer *l = &net->layer[i];
     float *dweight = dparams + l->param;
     void *x = layer_input(net, acts, i);
-    if (l->backward_weights.primitive == NULL) {
+    if (l->weights != NULL) {
         weights_job job = {.net = net, .layer = l, .x = x, .dy = dy, .dweight = dweight};
         job.sums = at(scratch, net->sums);
         cw_parallel_for(net->be->threads, 1, weights_body, &job);

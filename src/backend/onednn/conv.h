@@ -18,7 +18,8 @@ typedef struct cw_conv_layer {
 
     cw_prim forward, pack_forward;
     cw_prim backward_data, pack_backward;
-    cw_prim backward_weights, unpack_dweight; /* none where kernels->conv_weights is used */
+    const cw_kernels *weights; /* whose conv_weights is used; NULL: oneDNN's primitive is */
+    cw_prim backward_weights, unpack_dweight; /* none where the loop is used */
 } cw_conv_layer;
 
 struct cw_convnet {

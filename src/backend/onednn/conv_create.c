@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "ops/check.h"
 
-/* Layouts whose elements convnet_input and kernels->conv_weights can address. */
+/* Layouts whose elements convnet_input and the weight-gradient loop can address. */
 static const struct {
     dnnl_format_tag_t tag;
     int64_t block; /* channels per block; 0 = all of them */
@@ -83,6 +83,17 @@ static void take(size_t *at, size_t *used, size_t bytes) {
     *used = arena.used;
 }
 
+/* The table whose gradient loop works on channel blocks of that width; NULL when none does. The
+ * best table is not always it: oneDNN can be told to use a smaller instruction set. */
+static const cw_kernels *find_weights_loop(const cw_onednn *state, int64_t block) {
+    if (state->kernels->lanes == block) return state->kernels;
+    const cw_kernels *all[3];
+    for (int i = cw_kernels_all(all) - 1; i >= 0; i--) {
+        if (all[i]->lanes == block) return all[i];
+    }
+    return NULL;
+}
+
 /* Kernels of the backward pass of one layer. */
 static cw_status create_backward(cw_convnet *net, cw_conv_layer *layer, cw_conv_mds *mds,
                                  bool data) {
@@ -98,8 +109,8 @@ static cw_status create_backward(cw_convnet *net, cw_conv_layer *layer, cw_conv_
     int64_t dst_block;
     int64_t dst_dims[4] = {net->desc.batch, layer->shape.f, layer->shape.oh, layer->shape.ow};
     CW_TRY(find_block(&mds->dst, dst_dims, &dst_block));
-    int64_t lanes = state->kernels->lanes;
-    if (dst_block == lanes && layer->shape.x_block > 0) return CW_OK;
+    if (layer->shape.x_block > 0) layer->weights = find_weights_loop(state, dst_block);
+    if (layer->weights != NULL) return CW_OK;
     CW_TRY(cw_prim_conv_backward_weights(&layer->backward_weights, state->engine, mds,
                                          &layer->forward));
     CW_TRY(create_weight_reorder(state, &layer->unpack_dweight, &layer->backward_weights,
@@ -207,17 +218,16 @@ static size_t larger(size_t a, const cw_prim *prim) {
     return prim->scratch > a ? prim->scratch : a;
 }
 
-/* Partial sums of kernels->conv_weights, one set per thread, and oneDNN's scratchpad. */
+/* Partial sums of the weight-gradient loop, one set per thread, and oneDNN's scratchpad. */
 static void carve_scratch(cw_convnet *net) {
-    const cw_onednn *state = net->be->state;
     size_t prim = larger(larger(0, &net->features_out), &net->features_in);
     size_t sums = 0;
     for (int i = 0; i < net->desc.n_layers; i++) {
         cw_conv_layer *l = &net->layer[i];
         prim = larger(larger(prim, &l->forward), &l->backward_data);
         prim = larger(larger(prim, &l->backward_weights), &l->unpack_dweight);
-        if (!net->desc.train || l->backward_weights.primitive != NULL) continue;
-        int64_t lanes = state->kernels->lanes;
+        if (l->weights == NULL) continue;
+        int64_t lanes = l->weights->lanes;
         size_t filters = (size_t)((l->shape.f + lanes - 1) / lanes * lanes);
         size_t count = filters * (size_t)(l->shape.c * 9 + 1);
         if (count > sums) sums = count;
