@@ -83,57 +83,57 @@ check_room() {
     fi
 }
 
-check_file() {
-    local file=$1 line kind header folder room
-    case $file in
-    src/*/*) folder=${file#src/} folder=${folder%/*} ;;
-    *) folder='' ;;
+# check_include FILE LINE KIND HEADER: KIND is < or ".
+check_include() {
+    local folder=''
+    case $1 in
+    src/*/*) folder=${1#src/} folder=${folder%/*} ;;
     esac
-    room=${folder%%/*}
-    if [[ $file == src/* && ! -v uses[${room:-none}] ]]; then
-        violation "$file: src/$room is no room known to tests/check_includes.sh"
-        return 0
-    fi
-    while IFS=: read -r line kind header; do
-        case $kind-$file in
-        '<-'*) check_vendor "$file" "$line" "$header" "$folder" ;;
-        '"-src/'*) check_room "$file" "$line" "$header" "$room" ;;
-        '"-include/'*) violation "$file:$line: \"$header\": public headers include <curlew/...>" ;;
-        *)
-            # cli/ and examples/ stand on the public headers; their own lie beside them.
-            [ -f "${file%/*}/$header" ] ||
-                violation "$file:$line: \"$header\": ${file%%/*} includes public headers alone"
-            ;;
-        esac
-    done < <(sed -nE 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*([<"])([^>"]+)[>"].*/\1:\2/;t found
-        b
-        :found
-        =
-        p' "$file" | paste -d: - -)
+    case $3-$1 in
+    '<-'*) check_vendor "$1" "$2" "$4" "$folder" ;;
+    '"-src/'*) check_room "$1" "$2" "$4" "${folder%%/*}" ;;
+    '"-include/'*) violation "$1:$2: \"$4\": public headers include <curlew/...>" ;;
+    *)
+        # cli/ and examples/ stand on the public headers; their own lie beside them.
+        [ -f "${1%/*}/$4" ] ||
+            violation "$1:$2: \"$4\": ${1%%/*} includes public headers alone"
+        ;;
+    esac
 }
 
-check_length() {
-    local lines
-    lines=$(wc -l <"$1")
-    [ "$lines" -le "$max_lines" ] || violation "$1: $lines lines, more than $max_lines"
+# find_files PATTERN FOLDER...: sorted, of those folders that there are.
+find_files() {
+    local pattern=$1 folder folders=()
+    shift
+    for folder in "$@"; do [ ! -d "$folder" ] || folders+=("$folder"); done
+    [ ${#folders[@]} -eq 0 ] ||
+        find "${folders[@]}" -regextype posix-extended -regex "$pattern" | LC_ALL=C sort
 }
 
 cd "$root"
-files=0
-for top in src cli include examples; do
-    [ -d "$top" ] || continue
-    while IFS= read -r file; do
-        check_file "$file"
-        check_length "$file"
-        files=$((files + 1))
-    done < <(find "$top" -name '*.[ch]' | LC_ALL=C sort)
+mapfile -t sources < <(find_files '.*\.[ch]' src cli include examples)
+mapfile -t others < <(find_files '.*\.([ch]|sh)' tests tools bench)
+files=${#sources[@]}
+
+for file in "${sources[@]}"; do
+    case $file in
+    src/*/*) room=${file#src/} room=${room%%/*} ;;
+    src/*) room=none ;;
+    *) continue ;;
+    esac
+    [[ -v uses[$room] ]] ||
+        violation "$file: src/$room is no room known to tests/check_includes.sh"
 done
-for top in tests tools bench; do
-    [ -d "$top" ] || continue
-    while IFS= read -r file; do
-        check_length "$file"
-    done < <(find "$top" \( -name '*.[ch]' -o -name '*.sh' \) | LC_ALL=C sort)
-done
+include='^([^:]+):([0-9]+):[[:space:]]*#[[:space:]]*include[[:space:]]*([<"])([^>"]+)[>"]'
+while IFS= read -r line; do
+    [[ $line =~ $include ]] || continue
+    check_include "${BASH_REMATCH[@]:1:4}"
+done < <([ "$files" -eq 0 ] || grep -HnE '^[[:space:]]*#[[:space:]]*include' "${sources[@]}")
+while read -r lines file; do
+    [ "$file" = total ] || [ "$lines" -le "$max_lines" ] ||
+        violation "$file: $lines lines, more than $max_lines"
+done < <([ "$files" -eq 0 ] || wc -l "${sources[@]}" "${others[@]}")
+
 if [ "$files" -eq 0 ]; then
     violation "$root: no source files there"
 fi
