@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const cli_command *find_command(const char *word) {
     const char *names[32];
@@ -82,7 +83,17 @@ int cli_doctor(const cli_args *args) {
     return cli_report_status(cw_doctor(&callbacks));
 }
 
+/* Threads that wait for each other should sleep, not spin: spinning takes the core that the
+ * environment or another program needs, and an update beside a busy program then takes many times
+ * longer. OpenMP reads this when the program is loaded, so it is started once more. */
+static void wait_without_spinning(char **argv) {
+    if (getenv("OMP_WAIT_POLICY") != NULL || getenv("GOMP_SPINCOUNT") != NULL) return;
+    if (setenv("OMP_WAIT_POLICY", "passive", 1) != 0) return;
+    execv("/proc/self/exe", argv); /* returns only where that cannot be: then it spins */
+}
+
 int main(int argc, char **argv) {
+    wait_without_spinning(argv);
     if (argc < 2) return cli_report(CLI_USAGE, "no command given; `curlew help` lists them");
     const char *word = argv[1];
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) word = "help";

@@ -34,19 +34,6 @@ cw_status cw_config_get(const cw_config *config, const char *key, char *out, siz
     return cw_settings_get(&config->settings, key, out, out_bytes);
 }
 
-static void range_text(char *out, size_t out_bytes, const cw_key *key) {
-    out[0] = '\0';
-    size_t used = 0;
-    if (key->type == CW_KEY_CHOICE) {
-        for (int i = 0; key->choices[i] != NULL && used < out_bytes; i++) {
-            used += (size_t)snprintf(out + used, out_bytes - used, i == 0 ? "%s" : " | %s",
-                                     key->choices[i]);
-        }
-    } else if (key->type != CW_KEY_TEXT && key->type != CW_KEY_BOOL) {
-        snprintf(out, out_bytes, "%.15g to %.15g", key->min, key->max);
-    }
-}
-
 bool cw_key_info_get(int i, cw_key_info *out) {
     static const char *const types[] = {
         [CW_KEY_INT] = "integer", [CW_KEY_INT64] = "integer", [CW_KEY_UINT64] = "integer",
@@ -62,8 +49,7 @@ bool cw_key_info_get(int i, cw_key_info *out) {
                          .initial = key->initial,
                          .meaning = key->meaning,
                          .source = key->source};
-    range_text(out->range, sizeof out->range, key);
-    return true;
+    return cw_key_range(key, out->range, sizeof out->range) == CW_OK;
 }
 
 const char *cw_profile_name(int i) {

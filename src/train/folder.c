@@ -61,7 +61,10 @@ cw_status cw_folder_open(const cw_settings *settings, int *lock_fd, bool *resume
     CW_TRY(cw_dir_lock(settings->run.out, lock_fd));
     cw_status status = check_conflict(settings, resumed);
     if (status == CW_OK) status = write_config(settings);
-    if (status != CW_OK) cw_folder_close(*lock_fd);
+    if (status != CW_OK) {
+        cw_folder_close(*lock_fd);
+        *lock_fd = -1;
+    }
     return status;
 }
 

@@ -139,17 +139,18 @@ static cw_status open_log(cw_trainer *trainer) {
     return trainer->log != NULL ? CW_OK : cw_fail(CW_EIO, "cannot write %s", path);
 }
 
+/* The folder is touched last: a run that cannot be leaves nothing behind. */
 static cw_status open_run(cw_trainer *trainer) {
     CW_TRY(cw_settings_check(&trainer->settings));
-    CW_TRY(open_env(trainer)); /* before the folder is touched: most mistakes show here */
-    bool configured;
-    CW_TRY(cw_folder_open(&trainer->settings, &trainer->lock_fd, &configured));
-    CW_TRY(open_log(trainer));
     cw_trainer_line(trainer, "curlew %s: %s, profile %s, seed %llu, %lld frames -> %s",
                     cw_version(), trainer->settings.env.task, trainer->settings.run.profile,
                     (unsigned long long)trainer->settings.run.seed,
                     (long long)trainer->settings.train.frames, trainer->settings.run.out);
+    CW_TRY(open_env(trainer));
     CW_TRY(open_learner(trainer));
+    bool configured;
+    CW_TRY(cw_folder_open(&trainer->settings, &trainer->lock_fd, &configured));
+    CW_TRY(open_log(trainer));
     init_state(trainer);
     CW_TRY(cw_trainer_restore(trainer, &trainer->resumed));
     if (trainer->resumed) {
