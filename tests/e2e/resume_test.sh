@@ -10,19 +10,26 @@ fingerprint() {
     cut -d, -f1-8 eval.csv)
 }
 
+checkpoints() {
+  grep -c "^checkpoint at" "$1"
+}
+
 "$curlew" "${words[@]}" --out "$work/whole" >"$work/whole.log" 2>&1 ||
   fail "the uninterrupted run ended with $?: $(tail -n 3 "$work/whole.log")"
 
 for signal in INT TERM KILL; do
   run=$work/$signal
   code=1
-  for try in 1 2 3 4 5 6; do
+  for try in 1 2 3 4; do
     "$curlew" "${words[@]}" --out "$run" >>"$run.log" 2>&1 &
     pid=$!
-    # a different moment each time: 0.15 s to about 0.9 s after the start
-    sleep "$(awk -v t="$try" 'BEGIN { print 0.15 + 0.15 * (t - 1) }')"
+    # just after one checkpoint more than before, each time a little later: between two of them,
+    # inside of the next one, inside of an evaluation
+    seen=$(checkpoints "$run.log")
+    while kill -0 $pid 2>/dev/null && [ "$(checkpoints "$run.log")" -le "$seen" ]; do sleep 0.02; done
+    sleep "$(awk -v t="$try" 'BEGIN { print 0.06 * (t - 1) }')"
     kill -$signal $pid 2>/dev/null
-    wait $pid
+    wait $pid 2>/dev/null
     code=$?
     case $signal-$code in
     *-0 | INT-130 | TERM-143 | KILL-137) ;;
@@ -31,7 +38,9 @@ for signal in INT TERM KILL; do
   done
   "$curlew" "${words[@]}" --out "$run" >>"$run.log" 2>&1 ||
     fail "going on after SIG$signal ended with $?: $(tail -n 3 "$run.log")"
-  grep -c "going on from" "$run.log" | sed "s/^/SIG$signal: resumed times: /"
+  resumed=$(grep -c "going on from" "$run.log")
+  echo "SIG$signal: the run went on $resumed times"
+  [ "$resumed" -ge 2 ] || fail "SIG$signal: the run hardly ever went on: nothing was tested"
   diff <(fingerprint "$work/whole") <(fingerprint "$run") >"$work/diff" ||
     fail "after SIG$signal the run differs: $(head -n 5 "$work/diff")"
 done
