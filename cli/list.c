@@ -80,9 +80,10 @@ static void list_keys_markdown(void) {
         "default comes from. Set one on the command line (`curlew train TASK section.key=value`)\n"
         "or in an INI file (`--config FILE`). Later wins: defaults, then `--profile`, then\n"
         "`--config`, then options and words in the order given. An INI file is `[section]` lines,\n"
-        "`key = value` lines and lines that begin with `#` or `;`; an unknown key, a key set\n"
-        "twice or a bad value is an error that names the line. A file with `profile` under\n"
-        "`[run]` starts from that profile wherever the line stands.\n\n"
+        "`key = value` lines and lines that begin with `#` or `;`, each at most 197 bytes; a\n"
+        "blank and `;` after a value begin a comment. An unknown key, a key set twice or a bad\n"
+        "value is an error that names the line. A file with `profile` under `[run]` starts from\n"
+        "that profile wherever the line stands.\n\n"
         "Source tags: *paper* is arXiv 2004.04136, *code* its released implementation\n"
         "(MishaLaskin/curl, commit 8416d6e), *run.sh* that code's training script, *curlew* a\n"
         "choice of this program. This page is written by `curlew list keys --markdown`.");

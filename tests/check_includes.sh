@@ -29,6 +29,7 @@ declare -A uses=(
 # Headers from outside of C and POSIX: folder of src that may include them, and a pattern of theirs.
 vendors=(
     'base ^omp\.h$'
+    'config ^ini\.h$'
     'backend/onednn ^(oneapi/dnnl/)?dnnl[a-z_]*\.h$'
     'backend/cuda ^(cuda|cublas|cudnn|nccl)[A-Za-z_]*\.h$'
     'backend ^[a-z]+mmintrin\.h$|^immintrin\.h$|^cpuid\.h$'

@@ -51,11 +51,14 @@ cw_status cw_settings_set(cw_settings *settings, const char *name, const char *v
 cw_status cw_settings_get(const cw_settings *settings, const char *name, char *out,
                           size_t out_bytes);
 
-/* Applies an INI file; the message of a failure names file and line. All or nothing. */
+/* Applies an INI file; the message of a failure names file and line. All or nothing. A line is at
+ * most 197 bytes without the blanks at its ends; a blank and ; after a value begin a comment. */
 cw_status cw_settings_load(cw_settings *settings, const char *path);
 
 /* The resolved configuration as INI text with one comment per key; n bytes without the final
- * zero go to *n, text to a cw_alloc block. */
+ * zero go to *n, text to a cw_alloc block. run.out is left out: the file lies in that folder, which
+ * may be moved, and a path may be longer than a line. cw_settings_load reads everything else back.
+ */
 cw_status cw_settings_print(const cw_settings *settings, char **out, size_t *n);
 
 /* Rules between keys (a crop no larger than the image, maps that do not vanish, ...). */

@@ -158,6 +158,11 @@ static cw_status parse_text(const cw_key *key, const char *text, char *field) {
                            (unsigned char)text[i]);
     if (n > 0 && (text[0] == ' ' || text[n - 1] == ' '))
         return cw_fail(CW_EINVAL, "%s: the text begins or ends with a blank", key->name);
+    if (text[0] == ';' || strstr(text, " ;"))
+        return cw_fail(CW_EINVAL,
+                       "%s: the text holds a ; at its start or after a blank, where a "
+                       "comment begins in a file",
+                       key->name);
     memset(field, 0, key->text_bytes);
     memcpy(field, text, n + 1);
     return CW_OK;

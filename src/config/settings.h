@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CW_SETTING_TEXT 256
+#define CW_SETTING_TEXT 128 /* bytes; with its name it fits a line of an INI file */
 
 typedef enum cw_precision { CW_PRECISION_AUTO, CW_PRECISION_F32, CW_PRECISION_BF16 } cw_precision;
 typedef enum cw_renderer { CW_RENDERER_AUTO, CW_RENDERER_EGL, CW_RENDERER_OSMESA } cw_renderer;

@@ -1,36 +1,41 @@
-/* INI files: a [section] line, then name = value lines; lines that begin with # or ; are comments.
- * Nothing else: no continuation lines, no comments after a value, no quotes. */
+/* INI files, read by inih. What that library would take without a word is refused line by line in
+ * next_line, before the library sees it, so that the dialect is the same whatever options it was
+ * built with: [section] lines, name = value lines, lines that begin with # or ;, and comments that
+ * begin with a blank and ; after a value. No continuation lines, no name : value, no quotes. */
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "config/key_text.h"
 
+#include <ctype.h>
+#include <ini.h>
 #include <stdio.h>
 #include <string.h>
 
-#define FILE_MAX   (1 << 20) /* bytes; a configuration is a few KiB */
-#define LINE_BYTES 2048      /* the longest text key, its name and blanks */
-#define KEY_MAX    128       /* rows of the key table, checked against it */
+#define FILE_MAX    (1 << 20) /* bytes; a configuration is a few KiB */
+#define LINE_ENDING 3         /* bytes of the library's line buffer that a line leaves free */
+#define KEY_MAX     128       /* rows of the key table, checked against it */
+#define SHAPE       "a line is name = value, [section] or # comment"
+
+/* Every text that is printed fits its line with "name = ", or the file could not be read back. */
+_Static_assert(CW_SETTING_TEXT + 40 < INI_MAX_LINE - LINE_ENDING, "texts fit a line");
 
 typedef struct reader {
     const char *name;     /* of the file, for messages */
-    int line;             /* 1-based */
-    char section[64];     /* "" before the first section */
+    const char *text;     /* what is not read yet */
+    size_t n;             /* bytes of it */
+    int line;             /* 1-based, of the line that the library has now */
+    cw_status status;     /* the first failure; the file ends there */
     bool seen[KEY_MAX];   /* by row of the key table */
     bool base_profile;    /* run.profile is applied, before the other keys */
     bool profile_pass;    /* this pass takes run.profile only */
     cw_settings settings; /* the values so far */
 } reader;
 
-static bool is_blank(char c) {
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
-/* Cuts blanks off both ends, in place. */
-static char *trim(char *text) {
-    while (is_blank(*text)) text++;
-    size_t n = strlen(text);
-    while (n > 0 && is_blank(text[n - 1])) text[--n] = '\0';
+/* Cuts blanks off both ends of *n bytes, by the library's own measure of a blank. */
+static const char *trim(const char *text, size_t *n) {
+    while (*n > 0 && isspace((unsigned char)text[0])) text++, --*n;
+    while (*n > 0 && isspace((unsigned char)text[*n - 1])) --*n;
     return text;
 }
 
@@ -38,48 +43,86 @@ static cw_status at_line(const reader *r, cw_status status) {
     return cw_fail_in(status == CW_ENOTFOUND ? CW_EINVAL : status, "%s:%d", r->name, r->line);
 }
 
-static cw_status read_section(reader *r, char *text) {
-    size_t n = strlen(text);
-    if (n < 3 || text[n - 1] != ']')
-        return cw_fail(CW_EINVAL, "%s:%d: a section line is [name] and nothing else", r->name,
-                       r->line);
-    text[n - 1] = '\0';
-    const char *name = trim(text + 1);
-    size_t length = strlen(name);
+/* The key table has a section of this name, length bytes long. */
+static cw_status check_section(const reader *r, const char *name, size_t length) {
     const char *sections[KEY_MAX];
-    char names[KEY_MAX][32];
+    char names[KEY_MAX][32], wrong[64];
     int n_keys, n_sections = 0;
     const cw_key *keys = cw_keys(&n_keys);
     for (int i = 0; i < n_keys && i < KEY_MAX; i++) {
         size_t n_section = strcspn(keys[i].name, ".");
-        if (n_section == length && strncmp(keys[i].name, name, length) == 0) {
-            memcpy(r->section, name, length + 1);
-            return CW_OK;
-        }
+        if (n_section == length && strncmp(keys[i].name, name, length) == 0) return CW_OK;
         snprintf(names[n_sections], sizeof names[0], "%.*s", (int)n_section, keys[i].name);
         sections[n_sections] = names[n_sections];
         n_sections++;
     }
-    const char *near = cw_nearest_name(name, sections, n_sections);
+    snprintf(wrong, sizeof wrong, "%.*s", (int)length, name);
+    const char *near = cw_nearest_name(wrong, sections, n_sections);
     if (near)
         return cw_fail(CW_EINVAL, "%s:%d: no section [%.40s]; did you mean [%s]?", r->name, r->line,
-                       name, near);
+                       wrong, near);
     return cw_fail(CW_EINVAL, "%s:%d: no section [%.40s]; `curlew list keys` shows them all",
-                   r->name, r->line, name);
+                   r->name, r->line, wrong);
 }
 
-static cw_status read_pair(reader *r, char *text) {
-    char *equals = strchr(text, '=');
-    if (!equals || equals == text)
-        return cw_fail(CW_EINVAL, "%s:%d: a line is name = value, [section] or # comment", r->name,
+/* A section line is [name], then nothing or a comment: the library reads no further than ]. It
+ * tells of a section only with a name = value line, so the name is looked up here. */
+static cw_status check_section_line(const reader *r, const char *line, size_t n) {
+    const char *end = memchr(line, ']', n);
+    size_t length = end ? (size_t)(end - line) - 1 : 0;
+    size_t n_rest = end ? n - length - 2 : 0;
+    bool comment = n_rest > 1 && isspace((unsigned char)end[1]) && *trim(end + 1, &n_rest) == ';';
+    if (length == 0 || (n_rest > 0 && !comment))
+        return cw_fail(CW_EINVAL, "%s:%d: a section line is [name] and nothing else", r->name,
                        r->line);
-    *equals = '\0';
-    const char *name = trim(text), *value = trim(equals + 1);
-    if (r->section[0] == '\0')
+    const char *name = trim(line + 1, &length);
+    return check_section(r, name, length);
+}
+
+/* What the library would cut, join or read in its own way; most is its longest line. */
+static cw_status check_line(const reader *r, const char *line, size_t n, size_t most) {
+    if (n > most)
+        return cw_fail(CW_EINVAL, "%s:%d: a line of %zu bytes; at most %zu are allowed", r->name,
+                       r->line, n, most);
+    if (memchr(line, '\0', n))
+        return cw_fail(CW_EINVAL, "%s:%d: a zero byte; this is no text file", r->name, r->line);
+    if (n == 0 || line[0] == '#' || line[0] == ';') return CW_OK;
+    if (line[0] == '[') return check_section_line(r, line, n);
+    const char *colon = memchr(line, ':', n), *equals = memchr(line, '=', n);
+    if (colon && (!equals || colon < equals))
+        return cw_fail(CW_EINVAL, "%s:%d: " SHAPE, r->name, r->line);
+    return CW_OK;
+}
+
+/* fgets for the library: the next line of a reader in room bytes, NULL at the end or after a
+ * failure. Lines come without the blanks before them, which would make them part of the value
+ * above, and whole, so that the library counts lines as this does. */
+static char *next_line(char *out, int room, void *stream) {
+    reader *r = stream;
+    if (r->status != CW_OK || r->n == 0) return NULL;
+    const char *end = memchr(r->text, '\n', r->n);
+    size_t n = end ? (size_t)(end - r->text) : r->n;
+    size_t taken = end ? n + 1 : n;
+    const char *line = trim(r->text, &n);
+    r->text += taken;
+    r->n -= taken;
+    r->line++;
+    r->status = check_line(r, line, n, room > LINE_ENDING ? (size_t)(room - LINE_ENDING) : 0);
+    if (r->status != CW_OK) return NULL;
+    memcpy(out, line, n);
+    memcpy(out + n, "\n", 2);
+    return out;
+}
+
+static cw_status read_pair(reader *r, const char *section, const char *name, const char *value) {
+    if (name[0] == '\0') return cw_fail(CW_EINVAL, "%s:%d: " SHAPE, r->name, r->line);
+    size_t n_section = strlen(section);
+    section = trim(section, &n_section);
+    if (n_section == 0)
         return cw_fail(CW_EINVAL, "%s:%d: %.40s stands before the first [section]", r->name,
                        r->line, name);
-    char full[LINE_BYTES + sizeof r->section];
-    snprintf(full, sizeof full, "%s.%s", r->section, name);
+    char full[INI_MAX_LINE];
+    snprintf(full, sizeof full, "%.*s.%s", (int)n_section, section, name);
     const cw_key *key = cw_key_find(full);
     if (!key) return at_line(r, cw_key_unknown(full));
     int n;
@@ -97,34 +140,27 @@ static cw_status read_pair(reader *r, char *text) {
     return status == CW_OK ? CW_OK : at_line(r, status);
 }
 
-static cw_status read_line(reader *r, const char *line, size_t n) {
-    char text[LINE_BYTES];
-    if (n >= sizeof text)
-        return cw_fail(CW_EINVAL, "%s:%d: a line of %zu bytes; at most %zu are allowed", r->name,
-                       r->line, n, sizeof text - 1);
-    if (memchr(line, '\0', n))
-        return cw_fail(CW_EINVAL, "%s:%d: a zero byte; this is no text file", r->name, r->line);
-    memcpy(text, line, n);
-    text[n] = '\0';
-    char *start = trim(text);
-    if (start[0] == '\0' || start[0] == '#' || start[0] == ';') return CW_OK;
-    return start[0] == '[' ? read_section(r, start) : read_pair(r, start);
+/* The library's handler: zero is a failure. */
+static int take_pair(void *user, const char *section, const char *name, const char *value) {
+    reader *r = user;
+    if (r->status == CW_OK) r->status = read_pair(r, section, name, value);
+    return r->status == CW_OK;
 }
 
 static cw_status read_lines(reader *r, const char *text, size_t n) {
+    bool marked = n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0; /* byte order mark */
     memset(r->seen, 0, sizeof r->seen);
-    r->section[0] = '\0';
+    r->text = marked ? text + 3 : text;
+    r->n = marked ? n - 3 : n;
     r->line = 0;
-    if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) text += 3, n -= 3; /* byte order mark */
-    while (n > 0) {
-        const char *end = memchr(text, '\n', n);
-        size_t n_line = end ? (size_t)(end - text) : n;
-        r->line++;
-        CW_TRY(read_line(r, text, n_line));
-        n -= end ? n_line + 1 : n_line;
-        text += end ? n_line + 1 : n_line;
-    }
-    return CW_OK;
+    r->status = CW_OK;
+    int wrong = ini_parse_stream(next_line, r, take_pair, r);
+    /* The library goes on after a line of no shape; a failure of ours further down came later. */
+    if (wrong > 0 && (r->status == CW_OK || wrong < r->line))
+        return cw_fail(CW_EINVAL, "%s:%d: " SHAPE, r->name, wrong);
+    if (wrong < 0 && r->status == CW_OK)
+        return cw_fail(CW_ENOMEM, "%s: no memory to read a line", r->name);
+    return r->status;
 }
 
 cw_status cw_settings_parse(cw_settings *settings, const char *name, const char *text, size_t n,
@@ -149,14 +185,15 @@ cw_status cw_settings_load(cw_settings *settings, const char *path) {
     return status;
 }
 
-/* Prints every key; with out == NULL it only measures. */
+/* Prints every key but the run folder; with out == NULL it only measures. */
 static cw_status print_all(const cw_settings *settings, char *out, size_t out_bytes, size_t *n) {
-    char value[LINE_BYTES], range[256];
+    char value[CW_SETTING_TEXT], range[256];
     const char *section = "";
     size_t n_section = 0, used = 0;
     int n_keys;
     const cw_key *keys = cw_keys(&n_keys);
     for (int i = 0; i < n_keys; i++) {
+        if (keys[i].offset == offsetof(cw_settings, run.out)) continue;
         const char *name = strchr(keys[i].name, '.') + 1;
         char heading[64] = "";
         if (strncmp(keys[i].name, section, n_section + 1) != 0 || i == 0) {

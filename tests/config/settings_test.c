@@ -167,7 +167,7 @@ static void check_real_row(cw_settings *settings, const cw_key *key) {
 static void check_text_row(cw_settings *settings, const cw_key *key) {
     char longest[2048];
     set_get(settings, key->name, "");
-    set_get(settings, key->name, "a; b # c = [d] \xc3\xa9");
+    set_get(settings, key->name, "a; b;c # d = [e] : f \xc3\xa9");
     memset(longest, 'x', sizeof longest);
     longest[key->text_bytes] = '\0';
     refused(settings, key->name, longest, "at most");
@@ -176,6 +176,8 @@ static void check_text_row(cw_settings *settings, const cw_key *key) {
     refused(settings, key->name, "two\nlines", "control character 10");
     refused(settings, key->name, "tab\t", "control character 9");
     refused(settings, key->name, " a", "blank");
+    refused(settings, key->name, ";a", "comment");
+    refused(settings, key->name, "a ;b", "comment");
     refused(settings, key->name, "a ", "blank");
 }
 
