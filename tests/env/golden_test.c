@@ -2,7 +2,8 @@
  * equal dm_control in every bit. Checksums of whole trajectories and frames where the machine
  * computes as that one did; a few values, with tolerances, everywhere.
  *
- * `env_golden_test --write FILE` writes it anew. */
+ * `env_golden_test --write FILE` writes it anew; another argument picks tests by a pattern of their
+ * names. */
 #include "base/crc.h"
 #include "env/dmcontrol/dm_env.h"
 #include "env/support.h"
@@ -144,6 +145,7 @@ static int write_file(const char *path) {
 
 int main(int argc, char **argv) {
     if (argc == 3 && strcmp(argv[1], "--write") == 0) return write_file(argv[2]);
+    if (argc == 2) cmocka_set_test_filter(argv[1]);
     FILE *file = fopen(CW_TEST_DATA "/env/golden.txt", "r");
     if (!file) return 1;
     static struct CMUnitTest tests[65];

@@ -268,7 +268,9 @@ static bool find_folder(void) {
     return stat(readme, &info) == 0;
 }
 
-int main(void) {
+/* An argument picks tests by a pattern of their names: `env_parity_test 'reacher*'`. */
+int main(int argc, char **argv) {
+    if (argc > 1) cmocka_set_test_filter(argv[1]);
     if (!find_folder()) {
         printf("skipped: no recordings of dm_control (CW_REFERENCE names their folder)\n");
         return 0;

@@ -152,7 +152,7 @@ static cw_status egl_open(void) {
     CW_TRY(cw_gl_open_library(library_variable, library_names, &egl.library));
     cw_status status = open_displays();
     if (status != CW_OK) {
-        /* Left open it would hide OSMesa from libmujoco. */
+        /* Left open, libmujoco might find it in OSMesa's place. */
         dlclose(egl.library);
         memset(&egl, 0, sizeof egl);
         return status;
