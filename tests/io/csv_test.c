@@ -68,6 +68,9 @@ static void numbers_read_back_exactly(void **state) {
     expect_ok(cw_csv_open(&csv, path, columns, 3, INFINITY));
     for (int i = 0; i < N; i++) expect_ok(cw_csv_row(csv, (double[]){i, values[i], -values[i]}));
     cw_csv_close(csv);
+    char *text = (char *)get_file(path, NULL); /* no more digits than that takes */
+    assert_non_null(strstr(text, "\n0,0.1,-0.1\n1,0.3333333333333333,-0.3333333333333333\n"));
+    free(text);
     double *x, *y;
     int n;
     expect_ok(cw_csv_read(path, "return", "loss", &x, &y, &n));
