@@ -1,7 +1,7 @@
-/* INI files, read by inih. What that library would take without a word is refused line by line in
- * next_line, before the library sees it, so that the dialect is the same whatever options it was
- * built with: [section] lines, name = value lines, lines that begin with # or ;, and comments that
- * begin with a blank and ; after a value. No continuation lines, no name : value, no quotes. */
+/* INI files, read by inih: [section] lines, name = value lines, lines that begin with # or ;, and
+ * comments that begin with a blank and ; after a value. What the library would also take, or cut
+ * without a word (long lines, continuation lines, name : value, words after a section), is dealt
+ * with in next_line, before the library sees it. */
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
