@@ -34,7 +34,7 @@ static struct {
     int n_pending;         /* folders with names that are not synced yet */
     char pending[MAX_PATHS][PATH_MAX];
     int n_manifests; /* manifests that got their names */
-    int n_early;     /* of these, with something not synced */
+    int n_early;     /* names or removals that came before what they rely on was synced */
 } calls = {.writes_left = -1};
 
 int __real_open(const char *path, int flags, ...);
@@ -132,9 +132,14 @@ int __wrap_rename(const char *from, const char *to) {
     return result;
 }
 
+/* A file may go only once it is certain that the manifest which named it has gone. */
 int __wrap_unlink(const char *path) {
     end_here_when_due();
-    return __real_unlink(path);
+    bool manifest = strstr(path, "/manifest-") != NULL;
+    if (calls.record && !manifest) calls.n_early += calls.n_pending > 0;
+    int result = __real_unlink(path);
+    if (result == 0 && manifest) pend(path);
+    return result;
 }
 
 int __wrap_mkdir(const char *path, mode_t mode) {

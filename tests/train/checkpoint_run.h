@@ -29,7 +29,8 @@ cw_status run_load(fake_run *run, cw_checkpoint_store *store);
 /* Asserts that the run is in every byte what a fresh one would be after as many steps. */
 void run_check(const fake_run *run);
 
-/* A new empty folder of its own under $TMPDIR or /tmp, and its removal with all contents. */
+/* A new empty folder of its own under $TMPDIR, else in memory (/dev/shm) where that is possible:
+ * thousands of small files are made. And its removal with all contents. */
 void folder_make(char out[PATH_MAX]);
 void folder_remove(const char *folder);
 
