@@ -58,7 +58,8 @@ tidy_all() {
 }
 
 [ ${#code[@]} -eq 0 ] || part "layout" ${#code[@]} "$format" --dry-run -Werror "${code[@]}"
-[ ${#scripts[@]} -eq 0 ] || part "scripts" ${#scripts[@]} shellcheck -S warning -x "${scripts[@]}"
+[ ${#scripts[@]} -eq 0 ] || part "scripts" ${#scripts[@]} shellcheck -S warning -x \
+    -e SC2034,SC2043,SC2148,SC2154 "${scripts[@]}"
 [ ${#sources[@]} -eq 0 ] || part "analysis" ${#sources[@]} tidy_all
 [ $# -gt 0 ] || part "arrows" ${#code[@]} tests/check_includes.sh
 
