@@ -189,7 +189,7 @@ static cw_status begin_episode(cw_trainer *trainer) {
     cw_timestep unused;
     cw_worker_start_reset(trainer->worker, cw_replay_lend(trainer->replay));
     CW_TRY(cw_worker_wait(trainer->worker, &unused));
-    cw_replay_commit_first(trainer->replay);
+    CW_TRY(cw_replay_commit_first(trainer->replay));
     state->in_episode = 1;
     state->episode_return = 0;
     return CW_OK;
@@ -234,9 +234,13 @@ static cw_status update_once(cw_trainer *trainer) {
     return CW_OK;
 }
 
-static void finish_step(cw_trainer *trainer, const float *action, const cw_timestep *step) {
+static cw_status finish_step(cw_trainer *trainer, const float *action, const cw_timestep *step) {
     cw_run_state *state = &trainer->state;
-    cw_replay_commit(trainer->replay, action, step->reward, (float)step->discount, step->last);
+    cw_status status =
+        cw_replay_commit(trainer->replay, action, step->reward, (float)step->discount, step->last);
+    if (status != CW_OK) {
+        return cw_fail_in(status, "agent step %lld", (long long)state->agent_steps);
+    }
     state->agent_steps++;
     trainer->session_steps++;
     state->frames += step->frames;
@@ -246,6 +250,7 @@ static void finish_step(cw_trainer *trainer, const float *action, const cw_times
         state->episodes++;
         state->in_episode = 0;
     }
+    return CW_OK;
 }
 
 /* One agent step, with an update beside it once enough was collected. */
@@ -262,11 +267,7 @@ static cw_status agent_step(cw_trainer *trainer) {
     if (updated != CW_OK) return updated; /* closing the run waits for the worker */
     CW_TRY(cw_worker_wait(trainer->worker, &step));
     trainer->seconds[CW_RUN_WAIT] += cw_clock_s() - waited;
-    if (!isfinite(step.reward)) {
-        return cw_fail(CW_EDIVERGED, "agent step %lld: the reward is not a finite number",
-                       (long long)trainer->state.agent_steps);
-    }
-    finish_step(trainer, action, &step);
+    CW_TRY(finish_step(trainer, action, &step));
     if (trainer->state.agent_steps % trainer->settings.train.log_every == 0) {
         CW_TRY(cw_trainer_log_metrics(trainer));
     }
