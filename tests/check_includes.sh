@@ -35,7 +35,6 @@ vendors=(
     'backend ^[a-z]+mmintrin\.h$|^immintrin\.h$|^cpuid\.h$'
     'env/dmcontrol ^(mujoco|EGL|GL|GLES[23]?|KHR)/[A-Za-z0-9_]+\.h$'
     'io ^(cairo[a-z-]*|png|zlib|jansson)\.h$|^lib(av|sw)[a-z]+/[a-z_]+\.h$'
-    'config ^ini\.h$'
     'dist ^mpi\.h$'
 )
 

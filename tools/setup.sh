@@ -15,7 +15,6 @@ python3-pip       downloads MuJoCo and the task models (curlew itself needs no P
 libdnnl-dev       oneDNN, the convolutions and matrix products of an update
 libcairo2-dev     draws the learning curve
 libinih-dev       reads INI files, the configurations
-libinih-dev       reads configuration files
 libjansson-dev    reads JSON, the header of safetensors files
 libavcodec-dev    encodes videos
 libavformat-dev   writes MP4 files
