@@ -211,7 +211,6 @@ static cw_status encode(cw_video *video, const AVFrame *frame) {
         error = cw_file_fault_due() ? AVERROR(errno)
                                     : av_interleaved_write_frame(video->format, video->packet);
         av_packet_unref(video->packet);
-        if (error >= 0) error = video->format->pb->error;
         if (error < 0) return av_fail(video, "cannot write", error);
     }
 }
@@ -232,8 +231,7 @@ static cw_status finish(cw_video *video) {
     if (video->n_frames == 0) return cw_fail(CW_EINVAL, "%s: a video of no frames", video->path);
     CW_TRY(encode(video, NULL));
     int error = cw_file_fault_due() ? AVERROR(errno) : av_write_trailer(video->format);
-    if (error >= 0) error = video->format->pb->error;
-    int close_error = avio_closep(&video->format->pb);
+    int close_error = avio_closep(&video->format->pb); /* also any error of before */
     if (error >= 0) error = close_error;
     if (error < 0) return av_fail(video, "cannot write", error);
     int fd = cw_file_fault_due() ? -1 : open(temporary(video), O_RDONLY | O_CLOEXEC);

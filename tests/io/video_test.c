@@ -187,6 +187,7 @@ static void same_frames_same_bytes(void **state) {
     assert_non_null(moov);
     assert_non_null(mdat);
     assert_true(moov < mdat);
+    assert_null(memmem(bytes_a, n_a, "Lavf", 4)); /* nor the muxer's version */
     free(bytes_a);
     free(bytes_b);
 }
