@@ -32,7 +32,8 @@ float *reals(int64_t n) {
     uint32_t state = 1;
     for (int64_t i = 0; i < n; i++) {
         state = state * 1664525u + 1013904223u;
-        p[i] = (float)((int32_t)state / 256) / 8388608.0f;
+        int32_t high = (int32_t)state / 256; /* 24 bits */
+        p[i] = (float)high / 8388608.0f;
     }
     return p;
 }

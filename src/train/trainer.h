@@ -133,7 +133,7 @@ typedef struct cw_task_factory {
 } cw_task_factory;
 cw_status cw_task_factory_init(cw_task_factory *factory, const cw_settings *settings,
                                int *action_repeat);
-cw_status cw_task_factory_create(void *factory, uint32_t seed, int image_size, cw_env *out);
+cw_status cw_task_factory_create(void *context, uint32_t seed, int image_size, cw_env *out);
 
 /* Seed of evaluation environment number `index` of a run. */
 uint32_t cw_eval_seed(uint64_t run_seed, int64_t index);

@@ -17,14 +17,10 @@
 #define N_LOSSES       8
 
 /* The tensors of one minibatch in the file. */
-typedef struct file_batch {
-    const cw_tensor *obs, *next_obs, *pos;              /* u8 (B, C, H, W) */
-    const cw_tensor *action, *noise_next, *noise_actor; /* f32 (B, A) */
-    const cw_tensor *reward, *not_done;                 /* f32 (B) */
-} file_batch;
+enum { OBS, NEXT_OBS, POS, ACTION, REWARD, NOT_DONE, NOISE_NEXT, NOISE_ACTOR, N_TENSORS };
 
-static const char *const batch_names[] = {"obs",    "next_obs", "pos",        "action",
-                                          "reward", "not_done", "noise_next", "noise_actor"};
+static const char *const batch_names[N_TENSORS] = {
+    "obs", "next_obs", "pos", "action", "reward", "not_done", "noise_next", "noise_actor"};
 
 /* "u3." or "" in front of update 3's names. */
 typedef struct job {
@@ -43,18 +39,6 @@ static void batch_name(char out[48], const job *j, int update, const char *name)
     } else {
         snprintf(out, 48, "%s", name);
     }
-}
-
-static cw_status find_batch(const job *j, int update, file_batch *out) {
-    const cw_tensor **slot[] = {&out->obs,    &out->next_obs, &out->pos,        &out->action,
-                                &out->reward, &out->not_done, &out->noise_next, &out->noise_actor};
-    for (size_t i = 0; i < sizeof slot / sizeof *slot; i++) {
-        char name[48];
-        batch_name(name, j, update, batch_names[i]);
-        *slot[i] = cw_safetensors_find(j->in, name);
-        if (*slot[i] == NULL) return cw_fail(CW_EFORMAT, "tensor '%s' is missing", name);
-    }
-    return CW_OK;
 }
 
 static cw_status count_updates(job *j) {
@@ -161,43 +145,50 @@ static cw_status make_spec(job *j, const cw_settings *settings) {
     return CW_OK;
 }
 
-static cw_status check_batch(const job *j, int update, const file_batch *batch) {
+static bool same_kind(const cw_tensor *have, const cw_tensor *want) {
+    if (have->dtype != want->dtype || have->ndim != want->ndim) return false;
+    for (int d = 0; d < want->ndim; d++) {
+        if (have->shape[d] != want->shape[d]) return false;
+    }
+    return true;
+}
+
+/* Data of the tensors of one minibatch, each checked for dtype and shape. */
+static cw_status find_batch(const job *j, int update, void *data[N_TENSORS]) {
     const cw_agent_spec *spec = &j->spec;
-    int64_t images[4] = {spec->update.batch_size, (int64_t)spec->frame_stack * spec->frame_channels,
-                         spec->crop_height, spec->crop_width};
-    const cw_tensor *have[] = {batch->obs,        batch->next_obs,   batch->pos,
-                               batch->action,     batch->reward,     batch->not_done,
-                               batch->noise_next, batch->noise_actor};
-    cw_tensor image = cw_tensor_nd(CW_U8, NULL, 4, images);
+    int64_t shape[4] = {spec->update.batch_size, (int64_t)spec->frame_stack * spec->frame_channels,
+                        spec->crop_height, spec->crop_width};
+    cw_tensor image = cw_tensor_nd(CW_U8, NULL, 4, shape);
     cw_tensor actions = cw_tensor_2d(CW_F32, NULL, spec->update.batch_size, spec->action_dim);
     cw_tensor scalars = cw_tensor_1d(CW_F32, NULL, spec->update.batch_size);
-    const cw_tensor *want[] = {&image,   &image,   &image,   &actions,
-                               &scalars, &scalars, &actions, &actions};
-    for (size_t i = 0; i < sizeof have / sizeof *have; i++) {
-        bool same = have[i]->dtype == want[i]->dtype && have[i]->ndim == want[i]->ndim;
-        for (int d = 0; same && d < want[i]->ndim; d++) {
-            same = have[i]->shape[d] == want[i]->shape[d];
-        }
-        if (same) continue;
+    const cw_tensor *want[N_TENSORS] = {&image,   &image,   &image,   &actions,
+                                        &scalars, &scalars, &actions, &actions};
+    for (int i = 0; i < N_TENSORS; i++) {
         char name[48];
         batch_name(name, j, update, batch_names[i]);
-        return cw_fail(CW_EFORMAT,
-                       "tensor '%s' must be %s with %d dimensions for %d samples of %d actions and "
-                       "stacks of %lld x %d x %d",
-                       name, cw_dtype_name(want[i]->dtype), want[i]->ndim, spec->update.batch_size,
-                       spec->action_dim, (long long)images[1], spec->crop_height, spec->crop_width);
+        const cw_tensor *have = cw_safetensors_find(j->in, name);
+        if (have == NULL) return cw_fail(CW_EFORMAT, "tensor '%s' is missing", name);
+        if (!same_kind(have, want[i])) {
+            return cw_fail(CW_EFORMAT,
+                           "tensor '%s' must be %s with %d dimensions for %d samples of %d actions "
+                           "and stacks of %lld x %d x %d",
+                           name, cw_dtype_name(want[i]->dtype), want[i]->ndim,
+                           spec->update.batch_size, spec->action_dim, (long long)shape[1],
+                           spec->crop_height, spec->crop_width);
+        }
+        data[i] = have->data;
     }
     return CW_OK;
 }
 
 /* A view of (B, C, H, W) stacks as B x K frames without crop. */
-static cw_image_batch stack_view(const cw_agent_spec *spec, const cw_tensor *stacks,
+static cw_image_batch stack_view(const cw_agent_spec *spec, const uint8_t *stacks,
                                  const uint8_t **frames, const int32_t *zeros) {
     size_t frame =
         (size_t)spec->frame_channels * (size_t)spec->crop_height * (size_t)spec->crop_width;
     int64_t n = (int64_t)spec->update.batch_size * spec->frame_stack;
     for (int64_t i = 0; i < n; i++) {
-        frames[i] = (const uint8_t *)stacks->data + (size_t)i * frame;
+        frames[i] = stacks + (size_t)i * frame;
     }
     return (cw_image_batch){.n = spec->update.batch_size,
                             .stack = spec->frame_stack,
@@ -222,21 +213,20 @@ static cw_status run_updates(job *j) {
         return status;
     }
     for (int i = 0; i < j->n_updates && status == CW_OK; i++) {
-        file_batch in;
-        status = find_batch(j, i, &in);
-        if (status == CW_OK) status = check_batch(j, i, &in);
+        void *in[N_TENSORS];
+        status = find_batch(j, i, in);
         if (status != CW_OK) break;
         cw_minibatch batch = {
             .n = spec->update.batch_size,
             .action_dim = spec->action_dim,
-            .obs = stack_view(spec, in.obs, frames, zeros),
-            .next_obs = stack_view(spec, in.next_obs, frames + n_frames, zeros),
-            .pos = stack_view(spec, in.pos, frames + 2 * n_frames, zeros),
-            .action = in.action->data,
-            .reward = in.reward->data,
-            .not_done = in.not_done->data,
-            .noise_next = in.noise_next->data,
-            .noise_actor = in.noise_actor->data,
+            .obs = stack_view(spec, in[OBS], frames, zeros),
+            .next_obs = stack_view(spec, in[NEXT_OBS], frames + n_frames, zeros),
+            .pos = stack_view(spec, in[POS], frames + 2 * n_frames, zeros),
+            .action = in[ACTION],
+            .reward = in[REWARD],
+            .not_done = in[NOT_DONE],
+            .noise_next = in[NOISE_NEXT],
+            .noise_actor = in[NOISE_ACTOR],
         };
         cw_update_stats stats;
         status = cw_agent_update(j->agent, &batch, j->start_step + i, &stats);

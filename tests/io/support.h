@@ -24,7 +24,7 @@ void put_file(const char *path, const void *bytes, size_t n);
 /* A whole file, in malloc's memory, with a zero byte after it; NULL when there is none. */
 unsigned char *get_file(const char *path, size_t *n);
 bool is_file(const char *path);
-int count_files(const char *folder);
+int count_files(const char *path);
 
 /* Blocks of cw_alloc that live now. */
 uint64_t live_blocks(void);

@@ -44,7 +44,7 @@ double cw_numpy_mean(const double *a, int n) {
 
 double cw_small_control(const double *ctrl, int n) {
     static const cw_tolerance none = {0.0, 0.0, 1.0, CW_FALLOFF_QUADRATIC, 0.0};
-    double value[64];
+    double value[64] = {0};
     for (int i = 0; i < n; i++) value[i] = cw_tolerance_at(&none, ctrl[i]);
     return cw_numpy_mean(value, n);
 }

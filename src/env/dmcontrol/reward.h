@@ -26,7 +26,7 @@ typedef struct cw_tolerance {
 double cw_tolerance_at(const cw_tolerance *tolerance, double x);
 
 /* numpy.mean of n >= 1 values: its order of additions (eight running sums from 8 values on). */
-double cw_numpy_mean(const double *values, int n);
+double cw_numpy_mean(const double *a, int n);
 
 /* Mean over n controls of the quadratic tolerance {0, 0, margin 1, v 0}: 1 for no effort. */
 double cw_small_control(const double *ctrl, int n);
