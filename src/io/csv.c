@@ -61,7 +61,7 @@ static row field(const row *r, int i) {
 static bool parse_field(const row *f, locale_t plain, double *out) {
     char text[FIELD_BYTES * 2];
     size_t n = (size_t)(f->end - f->at);
-    if (f->at == NULL || n >= sizeof text) return false;
+    if (n >= sizeof text) return false;
     memcpy(text, f->at, n);
     text[n] = '\0';
     char *end = text;
