@@ -104,6 +104,9 @@ static cw_status open_env(cw_trainer *trainer) {
     }
     trainer->env_live = true;
     trainer->view = cw_view_of(settings, &trainer->env.env.spec);
+    char renderer[256];
+    status = cw_env_renderer_describe(&trainer->env.env, renderer, sizeof renderer);
+    if (status == CW_OK) cw_trainer_line(trainer, "renderer: %s", renderer);
     return cw_worker_create(&trainer->worker, &trainer->env);
 }
 
