@@ -35,6 +35,7 @@ vendors=(
     'backend ^[a-z]+mmintrin\.h$|^immintrin\.h$|^cpuid\.h$'
     'env/dmcontrol ^(mujoco|EGL|GL|GLES[23]?|KHR)/[A-Za-z0-9_]+\.h$'
     'io ^(cairo[a-z-]*|png|zlib|jansson)\.h$|^lib(av|sw)[a-z]+/[a-z_]+\.h$'
+    'io ^protobuf-c/protobuf-c\.h$|^[a-z_]+\.pb-c\.h$'
     'dist ^mpi\.h$'
 )
 

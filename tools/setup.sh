@@ -16,6 +16,8 @@ libdnnl-dev       oneDNN, the convolutions and matrix products of an update
 libcairo2-dev     draws the learning curve
 libinih-dev       reads INI files, the configurations
 libjansson-dev    reads JSON, the header of safetensors files
+libprotobuf-c-dev writes TensorBoard and ONNX files
+protobuf-c-compiler  makes their C code at build time
 libavcodec-dev    encodes videos
 libavformat-dev   writes MP4 files
 libavutil-dev     part of the two above
