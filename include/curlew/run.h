@@ -19,7 +19,7 @@ typedef struct cw_config cw_config;
 /* Every key at the default of profile `paper`. */
 cw_status cw_config_create(cw_config **out);
 void cw_config_destroy(cw_config *config); /* NULL allowed */
-/* Applies a built-in profile ("paper", "authors") over the current values. */
+/* Applies a built-in profile ("paper", "authors", "fast", "tiny") over the current values. */
 cw_status cw_config_profile(cw_config *config, const char *name);
 /* Applies an INI file, all or nothing. */
 cw_status cw_config_load(cw_config *config, const char *path);

@@ -73,6 +73,17 @@ static void authors_differs_in_these_keys_only(void **state) {
     assert_memory_equal(&a, &b, sizeof a);
 }
 
+static void fast_differs_in_these_keys_only(void **state) {
+    (void)state;
+    cw_settings a, b;
+    cw_settings_default(&a);
+    cw_settings_default(&b);
+    apply(&a, "fast");
+    strcpy(b.run.profile, "fast");
+    b.encoder.hidden = 0;
+    assert_memory_equal(&a, &b, sizeof a);
+}
+
 static void every_profile_passes_the_rules_and_undoes_the_others(void **state) {
     (void)state;
     const char *const *names = cw_profile_names();
@@ -90,7 +101,7 @@ static void every_profile_passes_the_rules_and_undoes_the_others(void **state) {
             assert_memory_equal(&after, &alone, sizeof alone);
         }
     }
-    assert_int_equal(n, 3);
+    assert_int_equal(n, 4);
 }
 
 static void a_profile_leaves_the_run_alone(void **state) {
@@ -125,6 +136,7 @@ int main(void) {
         cmocka_unit_test(paper_is_the_default),
         cmocka_unit_test(defaults_are_the_published_numbers),
         cmocka_unit_test(authors_differs_in_these_keys_only),
+        cmocka_unit_test(fast_differs_in_these_keys_only),
         cmocka_unit_test(every_profile_passes_the_rules_and_undoes_the_others),
         cmocka_unit_test(a_profile_leaves_the_run_alone),
         cmocka_unit_test(unknown_profiles_name_the_nearest),
