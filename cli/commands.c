@@ -3,6 +3,8 @@
 
 #define QUIET                                                                                      \
     { "--quiet", NULL, NULL, "print nothing but errors" }
+#define JSON                                                                                       \
+    { "--json", NULL, NULL, "one line of JSON instead of text" }
 #define CONFIG                                                                                     \
     { "--config", "FILE", NULL, "apply an INI file over the profile; may be given several times" }
 #define PROFILE                                                                                    \
@@ -22,6 +24,7 @@ static const cli_option train_options[] = {
 static const cli_option eval_options[] = {
     {"--episodes", "N", NULL, "episodes to play (default 10)"},
     {"--quiet", NULL, NULL, "print the mean only"},
+    JSON,
     {NULL, NULL, NULL, NULL}};
 
 static const cli_option record_options[] = {
@@ -31,6 +34,7 @@ static const cli_option record_options[] = {
 
 static const cli_option list_options[] = {
     {"--markdown", NULL, NULL, "with keys: the table of docs/configuration.md"},
+    JSON,
     {NULL, NULL, NULL, NULL}};
 
 static const cli_option rollout_options[] = {
@@ -71,8 +75,9 @@ static const cli_command command_table[] = {
      false, cli_record},
     {"list", "[tasks|profiles|keys]", "tasks, profiles and configuration keys",
      "Lists the built-in tasks, the profiles with what they change, and every configuration key\n"
-     "with default, range and meaning; all three when no word is given.",
+     "with default, type, range, meaning and source; all three when no word is given.",
      "curlew list tasks\n"
+     "curlew list keys --json\n"
      "curlew list keys --markdown",
      list_options, 0, 1, false, cli_list},
     {"rollout", "TASK", "replay actions: rewards, observations, pixels (no learning)",

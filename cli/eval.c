@@ -1,5 +1,6 @@
 /* eval and record: what a run's policy does now. */
 #include "cli.h"
+#include "json.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -8,8 +9,22 @@
 #define EPISODES_DEFAULT "10" /* as the paper evaluates */
 #define EPISODES_MAX     10000
 
+static void print_json(const char *run, double mean, const double *returns, int n) {
+    cli_json json;
+    cli_json_open(&json, stdout);
+    cli_json_object(&json, NULL);
+    cli_json_text(&json, "run", run);
+    cli_json_integer(&json, "episodes", n);
+    cli_json_real(&json, "return_mean", mean);
+    cli_json_array(&json, "returns");
+    for (int i = 0; i < n; i++) cli_json_real(&json, NULL, returns[i]);
+    cli_json_end(&json);
+    cli_json_end(&json);
+}
+
 int cli_eval(const cli_args *args) {
-    const char *text = cli_args_value(args, "--episodes");
+    const char *text = cli_args_value(args, "--episodes"), *run = cli_args_word(args, 0);
+    bool json = cli_args_flag(args, "--json");
     int64_t episodes;
     if (!cli_number("--episodes", text ? text : EPISODES_DEFAULT, 1, EPISODES_MAX, &episodes))
         return CLI_USAGE;
@@ -18,12 +33,13 @@ int cli_eval(const cli_args *args) {
     double mean = 0;
     cli_screen screen;
     cli_signals_catch();
-    cli_screen_open(&screen, cli_args_flag(args, "--quiet"));
+    cli_screen_open(&screen, json || cli_args_flag(args, "--quiet"));
     cw_callbacks callbacks = cli_screen_callbacks(&screen);
-    cw_status status =
-        cw_evaluate(cli_args_word(args, 0), (int)episodes, &callbacks, &mean, returns);
+    cw_status status = cw_evaluate(run, (int)episodes, &callbacks, &mean, returns);
     cli_screen_close(&screen);
-    if (status == CW_OK) {
+    if (status == CW_OK && json) {
+        print_json(run, mean, returns, (int)episodes);
+    } else if (status == CW_OK) {
         if (!screen.quiet)
             for (int i = 0; i < episodes; i++) printf("episode %d: %.3f\n", i + 1, returns[i]);
         printf("mean return %.3f over %d episodes\n", mean, (int)episodes);

@@ -1,4 +1,5 @@
 #include "cli.h"
+#include "json.h"
 
 #include <curlew/names.h>
 
@@ -12,8 +13,22 @@ static void list_tasks(void) {
         printf("%-28s %-6d %s\n", task.name, task.action_repeat, task.summary);
 }
 
-/* Prints the keys whose value profile `name` changes from the default. */
-static cw_status print_differences(const char *name) {
+static void list_tasks_json(cli_json *json, const char *name) {
+    cw_task_info task;
+    cli_json_array(json, name);
+    for (int i = 0; cw_task_info_get(i, &task); i++) {
+        cli_json_object(json, NULL);
+        cli_json_text(json, "name", task.name);
+        cli_json_integer(json, "action_repeat", task.action_repeat);
+        cli_json_text(json, "summary", task.summary);
+        cli_json_end(json);
+    }
+    cli_json_end(json);
+}
+
+/* The keys whose value profile `name` changes from the default, as lines or (json != NULL) as
+ * members of an object. */
+static cw_status print_differences(const char *name, cli_json *json) {
     cw_config *config = NULL;
     cw_status status = cw_config_create(&config);
     if (status == CW_OK) status = cw_config_profile(config, name);
@@ -25,7 +40,11 @@ static cw_status print_differences(const char *name) {
         if (strcmp(key.name, "run.profile") == 0) continue;
         status = cw_config_get(config, key.name, value, sizeof value);
         if (status == CW_OK) status = cw_config_get(plain, key.name, initial, sizeof initial);
-        if (status == CW_OK && strcmp(value, initial) != 0) printf("    %s=%s\n", key.name, value);
+        if (status != CW_OK || strcmp(value, initial) == 0) continue;
+        if (json)
+            cli_json_text(json, key.name, value);
+        else
+            printf("    %s=%s\n", key.name, value);
     }
     cw_config_destroy(config);
     cw_config_destroy(plain);
@@ -36,10 +55,26 @@ static int list_profiles(void) {
     const char *name;
     for (int i = 0; (name = cw_profile_name(i)) != NULL; i++) {
         printf("%s%s\n", name, i == 0 ? " (default)" : ", compared with the default:");
-        cw_status status = print_differences(name);
+        cw_status status = print_differences(name, NULL);
         if (status != CW_OK) return cli_report_status(status);
     }
     return CLI_DONE;
+}
+
+static int list_profiles_json(cli_json *json, const char *member) {
+    const char *name;
+    cw_status status = CW_OK;
+    cli_json_array(json, member);
+    for (int i = 0; status == CW_OK && (name = cw_profile_name(i)) != NULL; i++) {
+        cli_json_object(json, NULL);
+        cli_json_text(json, "name", name);
+        cli_json_object(json, "changes");
+        status = print_differences(name, json);
+        cli_json_end(json);
+        cli_json_end(json);
+    }
+    cli_json_end(json);
+    return cli_report_status(status);
 }
 
 /* Length of the section of "section.key". */
@@ -55,10 +90,26 @@ static void list_keys(void) {
         if (strncmp(section, key.name, (size_t)n + 1) != 0)
             printf("%s[%.*s]\n", i > 0 ? "\n" : "", n, key.name);
         section = key.name;
-        printf("%s =%s%s", key.name, key.initial[0] ? " " : "", key.initial);
-        if (key.range[0]) printf("  (%s)", key.range);
-        printf("\n    %s\n", key.meaning);
+        printf("%s =%s%s  (%s%s%s)\n", key.name, key.initial[0] ? " " : "", key.initial, key.type,
+               key.range[0] ? ", " : "", key.range);
+        printf("    %s\n    source: %s\n", key.meaning, key.source);
     }
+}
+
+static void list_keys_json(cli_json *json, const char *name) {
+    cw_key_info key;
+    cli_json_array(json, name);
+    for (int i = 0; cw_key_info_get(i, &key); i++) {
+        cli_json_object(json, NULL);
+        cli_json_text(json, "name", key.name);
+        cli_json_text(json, "type", key.type);
+        cli_json_text(json, "default", key.initial);
+        cli_json_text(json, "range", key.range);
+        cli_json_text(json, "meaning", key.meaning);
+        cli_json_text(json, "source", key.source);
+        cli_json_end(json);
+    }
+    cli_json_end(json);
 }
 
 /* A table cell: '|' would end it. */
@@ -103,36 +154,50 @@ static void list_keys_markdown(void) {
     }
 }
 
-int cli_list(const cli_args *args) {
+static int list_json(const char *topic) {
+    cli_json json;
+    int code = CLI_DONE;
+    cli_json_open(&json, stdout);
+    if (!topic) cli_json_object(&json, NULL);
+    if (!topic || strcmp(topic, "tasks") == 0) list_tasks_json(&json, topic ? NULL : "tasks");
+    if (!topic || strcmp(topic, "profiles") == 0)
+        code = list_profiles_json(&json, topic ? NULL : "profiles");
+    if (!topic || strcmp(topic, "keys") == 0) list_keys_json(&json, topic ? NULL : "keys");
+    if (!topic) cli_json_end(&json);
+    return code;
+}
+
+static int list_text(const char *topic) {
+    int code = CLI_DONE;
+    if (!topic || strcmp(topic, "tasks") == 0) list_tasks();
+    if (!topic) putchar('\n');
+    if (!topic || strcmp(topic, "profiles") == 0) code = list_profiles();
+    if (!topic) putchar('\n');
+    if (!topic || strcmp(topic, "keys") == 0) list_keys();
+    return code;
+}
+
+static int no_topic(const char *word) {
     static const char *const topics[] = {"tasks", "profiles", "keys"};
+    for (int i = 0; i < 3; i++)
+        if (strcmp(word, topics[i]) == 0) return CLI_DONE;
+    const char *near = cw_nearest_name(word, topics, 3);
+    if (near)
+        return cli_report(CLI_USAGE, "nothing to list under \"%s\"; did you mean %s?", word, near);
+    return cli_report(CLI_USAGE, "nothing to list under \"%s\"; there are tasks, profiles and keys",
+                      word);
+}
+
+int cli_list(const cli_args *args) {
     const char *topic = cli_args_word(args, 0);
-    bool markdown = cli_args_flag(args, "--markdown");
+    bool markdown = cli_args_flag(args, "--markdown"), json = cli_args_flag(args, "--json");
+    int code = topic ? no_topic(topic) : CLI_DONE;
+    if (code != CLI_DONE) return code;
+    if (markdown && json) return cli_report(CLI_USAGE, "--markdown or --json, not both");
     if (markdown && (!topic || strcmp(topic, "keys") != 0))
         return cli_report(CLI_USAGE, "--markdown goes with `curlew list keys`");
-    if (topic && strcmp(topic, "tasks") == 0) {
-        list_tasks();
-        return CLI_DONE;
-    }
-    if (topic && strcmp(topic, "profiles") == 0) return list_profiles();
-    if (topic && strcmp(topic, "keys") == 0) {
-        if (markdown)
-            list_keys_markdown();
-        else
-            list_keys();
-        return CLI_DONE;
-    }
-    if (topic) {
-        const char *near = cw_nearest_name(topic, topics, 3);
-        if (near)
-            return cli_report(CLI_USAGE, "nothing to list under \"%s\"; did you mean %s?", topic,
-                              near);
-        return cli_report(
-            CLI_USAGE, "nothing to list under \"%s\"; there are tasks, profiles and keys", topic);
-    }
-    list_tasks();
-    putchar('\n');
-    int code = list_profiles();
-    putchar('\n');
-    list_keys();
-    return code;
+    if (json) return list_json(topic);
+    if (!markdown) return list_text(topic);
+    list_keys_markdown();
+    return CLI_DONE;
 }

@@ -76,6 +76,7 @@ static void usage_errors_are_one_line_and_write_nothing(void **state) {
         {"list task", "did you mean tasks?"},
         {"list tasks --markdown", "--markdown goes with"},
         {"list --markdown", "--markdown goes with"},
+        {"list keys --markdown --json", "--markdown or --json, not both"},
         {"rollout toy", "rollout needs --seed"},
         {"rollout toy --seed 1", "rollout needs --actions"},
         {"rollout toy --seed 1 --actions a", "rollout needs --out"},
@@ -142,7 +143,21 @@ static void arguments_reach_the_library(void **state) {
         {"list tasks", "cartpole-swingup             8      swing a pole up\n"},
         {"list profiles", "paper (default)\nauthors, compared with the default:\n"
                           "    augment.range=exclusive\n"},
-        {"list keys", "\n[sac]\nsac.discount = 0.99  (0 to 1)\n    discount per agent step\n"},
+        {"list keys", "\n[sac]\nsac.discount = 0.99  (real, 0 to 1)\n    discount per agent "
+                      "step\n    source: paper table 3, code\n"},
+        {"list tasks --json", "[{\"name\": \"cartpole-swingup\", \"action_repeat\": 8, "
+                              "\"summary\": \"swing a pole up\"}, {"},
+        {"list profiles --json", "[{\"name\": \"paper\", \"changes\": {}}, {\"name\": "
+                                 "\"authors\", \"changes\": {\"augment.range\": \"exclusive\""},
+        {"list keys --json",
+         "{\"name\": \"sac.discount\", \"type\": \"real\", \"default\": \"0.99\", \"range\": "
+         "\"0 to 1\", \"meaning\": \"discount per agent step\", \"source\": \"paper table 3, "
+         "code\"}, {"},
+        {"list --json", "{\"tasks\": [{"},
+        {"list --json", "], \"keys\": [{"},
+        {"eval some/run --episodes 2 --json",
+         "{\"run\": \"some/run\", \"episodes\": 2, \"return_mean\": 100.5, \"returns\": [100, "
+         "101]}\n"},
         {"list", "cheetah-run"},
         {"list", "paper (default)"},
         {"list", "train.video = true"},
