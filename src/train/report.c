@@ -182,6 +182,7 @@ cw_status cw_trainer_finish(cw_trainer *trainer, cw_run_result *out) {
         cw_trainer_progress(trainer, "record", true);
         CW_TRY(write_video(trainer, video));
     }
+    CW_TRY(cw_trainer_log_timing(trainer));
     report_cost(trainer);
     cw_trainer_line(trainer, "score: mean return %.1f at %lld frames (%d episodes, best %.1f)",
                     state->last_eval, (long long)state->frames,

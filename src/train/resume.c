@@ -40,6 +40,7 @@ void cw_trainer_close_saving(cw_trainer *trainer) {
 static cw_status save_parts(cw_trainer *trainer, cw_checkpoint_stats *stats) {
     cw_run_state *state = &trainer->state;
     state->wall_s = cw_trainer_wall_s(trainer);
+    cw_trainer_times(trainer, state->time_s);
     state->episode_control_steps = trainer->env.episode_control_steps;
     cw_env *env = &trainer->env.env;
     size_t env_bytes = trainer->save.env_bytes;
@@ -70,6 +71,7 @@ cw_status cw_trainer_save(cw_trainer *trainer) {
     cw_trainer_progress(trainer, "checkpoint", true);
     CW_TRY(cw_csv_sync(trainer->metrics));
     CW_TRY(cw_csv_sync(trainer->evals));
+    CW_TRY(cw_csv_sync(trainer->timing));
     cw_checkpoint_stats stats;
     CW_TRY(save_parts(trainer, &stats));
     double seconds = cw_clock_s() - from;

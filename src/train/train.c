@@ -7,6 +7,7 @@
 #include "env/suite.h"
 #include "train/backend.h"
 #include "train/config_api.h"
+#include "train/machine.h"
 #include "train/trainer.h"
 
 #include <math.h>
@@ -73,14 +74,16 @@ static cw_replay_desc replay_desc(const cw_trainer *trainer) {
                             .include_latest = settings->curl.include_latest};
 }
 
-/* Says what the run needs and refuses one that cannot fit. */
+/* Bytes of the learner's networks, with everything that they work on. */
+static double learner_bytes(const cw_trainer *trainer) {
+    return (double)(cw_agent_bytes(trainer->agent) + cw_actor_bytes(trainer->actor));
+}
+
+/* Refuses a run that cannot fit. */
 static cw_status check_memory(cw_trainer *trainer, const cw_replay_desc *desc) {
     double replay = (double)cw_replay_bytes(desc);
-    double agent = (double)(cw_agent_bytes(trainer->agent) + cw_actor_bytes(trainer->actor));
+    double agent = learner_bytes(trainer);
     double available = (double)cw_memory_available();
-    cw_trainer_line(trainer,
-                    "memory: replay %.2f GB for %lld transitions, agent %.2f GB; available %.2f GB",
-                    replay * 1e-9, (long long)desc->capacity, agent * 1e-9, available * 1e-9);
     if (available > 0 && replay + agent > available) {
         return cw_fail(CW_ENOMEM,
                        "the run needs %.2f GB and %.2f GB are available; replay.capacity = %lld "
@@ -104,18 +107,12 @@ static cw_status open_env(cw_trainer *trainer) {
     }
     trainer->env_live = true;
     trainer->view = cw_view_of(settings, &trainer->env.env.spec);
-    char renderer[256];
-    status = cw_env_renderer_describe(&trainer->env.env, renderer, sizeof renderer);
-    if (status == CW_OK) cw_trainer_line(trainer, "renderer: %s", renderer);
     return cw_worker_create(&trainer->worker, &trainer->env);
 }
 
 static cw_status open_learner(cw_trainer *trainer) {
     const cw_settings *settings = &trainer->settings;
     CW_TRY(cw_backend_select(&trainer->be, "auto", settings->run.precision, settings->run.threads));
-    char text[256];
-    CW_TRY(cw_backend_describe(trainer->be, text, sizeof text));
-    cw_trainer_line(trainer, "backend: %s", text);
     cw_agent_spec spec = cw_agent_spec_of(settings, &trainer->env.env.spec);
     CW_TRY(cw_agent_create(&trainer->agent, trainer->be, &spec));
     CW_TRY(cw_actor_create(&trainer->actor, trainer->agent, 1));
@@ -142,18 +139,39 @@ static cw_status open_log(cw_trainer *trainer) {
     return trainer->log != NULL ? CW_OK : cw_fail(CW_EIO, "cannot write %s", path);
 }
 
+/* What runs here and on what: the lines "machine:", "backend:" and "renderer:" of log.txt are what
+ * a report says about them later. */
+static cw_status say_what_runs(cw_trainer *trainer) {
+    const cw_settings *settings = &trainer->settings;
+    char text[512];
+    cw_trainer_line(trainer, "curlew %s: %s, profile %s, seed %llu, %lld frames -> %s",
+                    cw_version(), settings->env.task, settings->run.profile,
+                    (unsigned long long)settings->run.seed, (long long)settings->train.frames,
+                    settings->run.out);
+    cw_machine_describe(text, sizeof text);
+    cw_trainer_line(trainer, "machine: %s", text);
+    CW_TRY(cw_backend_describe(trainer->be, text, sizeof text));
+    cw_trainer_line(trainer, "backend: %s", text);
+    if (cw_env_renderer_describe(&trainer->env.env, text, sizeof text) == CW_OK) {
+        cw_trainer_line(trainer, "renderer: %s", text);
+    }
+    cw_replay_desc desc = replay_desc(trainer);
+    cw_trainer_line(trainer,
+                    "memory: replay %.2f GB for %lld transitions, agent %.2f GB; available %.2f GB",
+                    (double)cw_replay_bytes(&desc) * 1e-9, (long long)desc.capacity,
+                    learner_bytes(trainer) * 1e-9, (double)cw_memory_available() * 1e-9);
+    return CW_OK;
+}
+
 /* The folder is touched last: a run that cannot be leaves nothing behind. */
 static cw_status open_run(cw_trainer *trainer) {
     CW_TRY(cw_settings_check(&trainer->settings));
-    cw_trainer_line(trainer, "curlew %s: %s, profile %s, seed %llu, %lld frames -> %s",
-                    cw_version(), trainer->settings.env.task, trainer->settings.run.profile,
-                    (unsigned long long)trainer->settings.run.seed,
-                    (long long)trainer->settings.train.frames, trainer->settings.run.out);
     CW_TRY(open_env(trainer));
     CW_TRY(open_learner(trainer));
     bool configured;
     CW_TRY(cw_folder_open(&trainer->settings, &trainer->lock_fd, &configured));
     CW_TRY(open_log(trainer));
+    CW_TRY(say_what_runs(trainer));
     init_state(trainer);
     CW_TRY(cw_trainer_restore(trainer, &trainer->resumed));
     if (trainer->resumed) {
@@ -164,6 +182,7 @@ static cw_status open_run(cw_trainer *trainer) {
     }
     CW_TRY(cw_trainer_open_logs(trainer));
     trainer->earlier_wall_s = trainer->state.wall_s;
+    memcpy(trainer->earlier_time_s, trainer->state.time_s, sizeof trainer->earlier_time_s);
     trainer->rate_clock = cw_clock_s();
     trainer->rate_frames = trainer->state.frames;
     trainer->rate_updates = trainer->state.updates;
@@ -176,6 +195,7 @@ static void close_run(cw_trainer *trainer) {
     cw_trainer_close_saving(trainer);
     cw_csv_close(trainer->metrics);
     cw_csv_close(trainer->evals);
+    cw_csv_close(trainer->timing);
     cw_free(trainer->stack);
     cw_replay_destroy(trainer->replay);
     cw_actor_destroy(trainer->actor);

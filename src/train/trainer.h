@@ -8,6 +8,7 @@
 #include "replay/replay.h"
 #include "train/evaluate.h"
 #include "train/folder.h"
+#include "train/timing.h"
 #include "train/worker.h"
 
 #include <curlew/run.h>
@@ -39,6 +40,7 @@ typedef struct cw_run_state {
     double last_return;          /* of the last finished one, NaN = none */
     double last_eval, best_eval; /* NaN = none */
     double wall_s;               /* seconds of training in all sessions */
+    double time_s[CW_RUN_TIMES]; /* seconds by part, in all sessions (timing.h) */
     cw_metric_sum metric[CW_N_METRICS];
 } cw_run_state;
 
@@ -81,15 +83,16 @@ typedef struct cw_trainer {
     cw_replay *replay;
     cw_view view;
     const uint8_t **stack; /* (K) newest stack */
-    cw_csv *metrics, *evals;
+    cw_csv *metrics, *evals, *timing;
     cw_run_state state;
     cw_saving save;
     double seconds[CW_RUN_PHASES]; /* of this session */
     int64_t session_updates, session_steps;
     double started;        /* clock at the session's start */
-    double earlier_wall_s; /* seconds of earlier sessions */
-    double reported;       /* clock of the last progress report */
-    double rate_clock;     /* clock, frames and updates of the previous report, for the rates */
+    double earlier_wall_s; /* seconds of earlier sessions, and by part */
+    double earlier_time_s[CW_RUN_TIMES];
+    double reported;   /* clock of the last progress report */
+    double rate_clock; /* clock, frames and updates of the previous report, for the rates */
     int64_t rate_frames, rate_updates;
     double frames_per_s, updates_per_s; /* smoothed; NaN = not known yet */
 } cw_trainer;
@@ -102,6 +105,8 @@ bool cw_trainer_should_stop(void *trainer);
 
 /* Seconds of training in all sessions. */
 double cw_trainer_wall_s(const cw_trainer *trainer);
+/* The same by part. Only while no environment step is under way. */
+void cw_trainer_times(const cw_trainer *trainer, double out[CW_RUN_TIMES]);
 
 /* checkpoints (resume.c) */
 cw_status cw_trainer_save(cw_trainer *trainer);
@@ -118,7 +123,8 @@ cw_status cw_trainer_finish(cw_trainer *trainer, cw_run_result *out);
 /* logs (metrics.c) */
 cw_status cw_trainer_open_logs(cw_trainer *trainer);
 void cw_trainer_count_update(cw_trainer *trainer, const cw_update_stats *stats);
-cw_status cw_trainer_log_metrics(cw_trainer *trainer);
+cw_status cw_trainer_log_metrics(cw_trainer *trainer); /* and cw_trainer_log_timing */
+cw_status cw_trainer_log_timing(cw_trainer *trainer);
 cw_status cw_trainer_log_eval(cw_trainer *trainer, const double *returns, int n);
 
 /* An agent spec from settings and an environment's spec. */
