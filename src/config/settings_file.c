@@ -49,9 +49,10 @@ static cw_status check_section(const reader *r, const char *name, size_t length)
     char names[KEY_MAX][32], wrong[64];
     int n_keys, n_sections = 0;
     const cw_key *keys = cw_keys(&n_keys);
+    for (int i = 0; i < n_keys; i++)
+        if (strncmp(keys[i].name, name, length) == 0 && keys[i].name[length] == '.') return CW_OK;
     for (int i = 0; i < n_keys && i < KEY_MAX; i++) {
         size_t n_section = strcspn(keys[i].name, ".");
-        if (n_section == length && strncmp(keys[i].name, name, length) == 0) return CW_OK;
         snprintf(names[n_sections], sizeof names[0], "%.*s", (int)n_section, keys[i].name);
         sections[n_sections] = names[n_sections];
         n_sections++;

@@ -46,27 +46,27 @@ void cw_checkpoint_store_close(cw_checkpoint_store *store) {
     cw_free(store);
 }
 
-cw_status cw_checkpoint_file_sum(cw_checkpoint_store *store, const char *path, cw_file_sum *out) {
-    int fd = cw_file_fault_due() ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return cw_fail(errno == ENOENT ? CW_ENOTFOUND : CW_EIO, "%s: %s", path, strerror(errno));
-    }
+cw_status cw_checkpoint_file_sum(cw_checkpoint_store *store, const char *path, uint64_t max_bytes,
+                                 cw_file_sum *out) {
+    int fd = -1;
+    uint64_t bytes = 0;
+    CW_TRY(cw_file_open(path, &fd, &bytes));
     cw_file_sum sum = {0};
-    for (;;) {
-        ssize_t got = cw_file_fault_due() ? -1 : read(fd, store->buffer, CW_CHECKPOINT_BUFFER);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) {
-            cw_status status = cw_fail(CW_EIO, "%s: %s", path, strerror(errno));
-            close(fd);
-            return status;
-        }
-        if (got == 0) break;
-        sum.crc = cw_crc32c(sum.crc, store->buffer, (size_t)got);
-        sum.bytes += (uint64_t)got;
+    cw_status status = CW_OK;
+    if (bytes > max_bytes) {
+        status = cw_fail(CW_EFORMAT, "%s has %llu bytes instead of %llu", path,
+                         (unsigned long long)bytes, (unsigned long long)max_bytes);
+    }
+    while (sum.bytes < bytes && status == CW_OK) {
+        uint64_t left = bytes - sum.bytes;
+        size_t n = left < CW_CHECKPOINT_BUFFER ? (size_t)left : CW_CHECKPOINT_BUFFER;
+        status = cw_file_read_at(fd, path, store->buffer, n, sum.bytes);
+        sum.crc = cw_crc32c(sum.crc, store->buffer, n);
+        sum.bytes += n;
     }
     close(fd);
-    *out = sum;
-    return CW_OK;
+    if (status == CW_OK) *out = sum;
+    return status;
 }
 
 /* ---- removing ---- */
@@ -275,7 +275,7 @@ static cw_status write_agent(cw_checkpoint_store *store, const cw_checkpoint_par
     CW_TRY(cw_checkpoint_path(path, store->folder, CW_FILE_AGENT, next->generation));
     CW_TRY(
         cw_safetensors_write(path, parts->entries, parts->n_entries, parts->meta, parts->n_meta));
-    return cw_checkpoint_file_sum(store, path, &next->agent);
+    return cw_checkpoint_file_sum(store, path, UINT64_MAX, &next->agent);
 }
 
 static cw_status write_manifest(const cw_checkpoint_store *store, const cw_manifest *next,
@@ -332,6 +332,10 @@ cw_status cw_checkpoint_save(cw_checkpoint_store *store, const cw_checkpoint_par
                            "load it or remove the folder before saving",
                            store->folder, (unsigned long long)newest);
         }
+    }
+    if (store->highest >= CW_CHECKPOINT_GENERATION_MAX) {
+        return cw_fail(CW_EINVAL, "%s holds a checkpoint of the highest number there can be, %llu",
+                       store->folder, (unsigned long long)store->highest);
     }
     /* A number is never used twice, so no file that a manifest may name is written again. */
     cw_manifest next = {.generation = ++store->highest};

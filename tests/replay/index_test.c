@@ -214,6 +214,7 @@ static void test_header_fields_are_checked(void **state) {
     REFUSE(AT_SLOTS, int64_t, 1000, "slots");
     REFUSE(AT_CAPACITY, int64_t, 22, "capacity");
     REFUSE(AT_COMMITTED, int64_t, -1, "make no sense");
+    REFUSE(AT_COMMITTED, int64_t, INT64_MAX, "make no sense");
     REFUSE(AT_COMMITTED, int64_t, 0, "past the newest frame");
     REFUSE(AT_COMMITTED, int64_t, 3, "row");
     /* As if the oldest frame were the run's first, which begins an episode; this one does not. */
