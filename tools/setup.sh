@@ -29,6 +29,7 @@ libosmesa6        the renderer to fall back on where EGL does not work
 '
 setup_packages_of[test]='
 libcmocka-dev     the unit-test library
+g++               compiles the public headers as C++
 '
 setup_packages_of[lint]='
 clang-format      checks the layout of the source

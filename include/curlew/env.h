@@ -12,6 +12,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default) /* exported by the shared library */
 
 #define CW_MAX_ACTION_DIM 64
 
@@ -62,6 +63,7 @@ typedef cw_status (*cw_env_create_fn)(void *user, uint32_t seed, int image_size,
 /* Records a message for cw_last_error() and returns CW_EENV; for hosts' environments. */
 cw_status cw_env_fail(const char *message);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

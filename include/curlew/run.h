@@ -12,6 +12,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default) /* exported by the shared library */
 
 /* ---- configuration ---- */
 typedef struct cw_config cw_config;
@@ -114,6 +115,7 @@ cw_status cw_doctor(const cw_callbacks *callbacks);
 
 const char *cw_version(void);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

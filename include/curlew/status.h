@@ -10,6 +10,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default) /* exported by the shared library */
 
 #define CW_STATUS_LIST(X)                                                                          \
     X(CW_OK, "ok")                                                                                 \
@@ -37,6 +38,7 @@ const char *cw_status_text(cw_status status);
  * library, valid until this thread's next failing call. */
 const char *cw_last_error(void);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

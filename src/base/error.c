@@ -30,6 +30,10 @@ cw_status cw_fail(cw_status status, const char *format, ...) {
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    /* Names and values come from files too: a message stays one line and moves no terminal. */
+    for (char *c = text; *c != '\0'; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
+    }
     memcpy(last_error, text, sizeof text);
     return status;
 }

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 /* Records a message for this thread (printf format, at most 1023 bytes kept)
- * and returns `status`, so that failing is one statement:
+ * and returns `status`. Control characters become '?'. Failing is one statement:
  *     return cw_fail(CW_EINVAL, "encoder.layers is %d; it must be 1 or more", n); */
 cw_status cw_fail(cw_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

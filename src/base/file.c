@@ -36,44 +36,76 @@ bool cw_file_fault_due(void) {
     return false;
 }
 
-static cw_status read_open(int fd, const char *path, uint64_t max_bytes, unsigned char **out,
-                           size_t *n_bytes) {
-    struct stat info;
-    if (fstat(fd, &info) != 0) return cw_fail(CW_EIO, "%s: %s", path, strerror(errno));
-    if (!S_ISREG(info.st_mode)) return cw_fail(CW_EINVAL, "%s is not a regular file", path);
-    if ((uint64_t)info.st_size > max_bytes) {
-        return cw_fail(CW_EFORMAT, "%s has %lld bytes; at most %llu are allowed here", path,
-                       (long long)info.st_size, (unsigned long long)max_bytes);
+cw_status cw_file_open(const char *path, int *fd, uint64_t *bytes) {
+    /* Without O_NONBLOCK, opening a pipe waits for its writer. */
+    int opened = cw_file_fault_due() ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (opened < 0) {
+        return cw_fail(errno == ENOENT ? CW_ENOTFOUND : CW_EIO, "%s: %s", path, strerror(errno));
     }
-    size_t size = (size_t)info.st_size;
-    unsigned char *bytes;
-    CW_TRY(cw_alloc(&bytes, size + 1, 1, path));
-    size_t done = 0;
-    while (done < size) {
-        ssize_t got = cw_file_fault_due() ? -1 : read(fd, bytes + done, size - done);
+    struct stat info;
+    cw_status status = CW_OK;
+    if (cw_file_fault_due() || fstat(opened, &info) != 0) {
+        status = cw_fail(CW_EIO, "%s: %s", path, strerror(errno));
+    } else if (!S_ISREG(info.st_mode)) {
+        status = cw_fail(CW_EINVAL, "%s is not a regular file", path);
+    }
+    if (status != CW_OK) {
+        close(opened);
+        return status;
+    }
+    *fd = opened;
+    *bytes = (uint64_t)info.st_size;
+    return CW_OK;
+}
+
+cw_status cw_file_read_at(int fd, const char *path, void *out, size_t n, uint64_t at) {
+    unsigned char *to = out;
+    while (n > 0) {
+        ssize_t got = cw_file_fault_due() ? -1 : pread(fd, to, n, (off_t)at);
         if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) {
-            cw_status status = got < 0
-                                   ? cw_fail(CW_EIO, "%s: %s", path, strerror(errno))
-                                   : cw_fail(CW_EIO, "%s became shorter while it was read", path);
-            cw_free(bytes);
-            return status;
-        }
-        done += (size_t)got;
+        if (got < 0) return cw_fail(CW_EIO, "%s: %s", path, strerror(errno));
+        if (got == 0) return cw_fail(CW_EIO, "%s became shorter while it was read", path);
+        to += got;
+        n -= (size_t)got;
+        at += (uint64_t)got;
+    }
+    return CW_OK;
+}
+
+static cw_status read_open(int fd, const char *path, uint64_t size, uint64_t max_bytes,
+                           unsigned char **out) {
+    if (size > max_bytes) {
+        return cw_fail(CW_EFORMAT, "%s has %llu bytes; at most %llu are allowed here", path,
+                       (unsigned long long)size, (unsigned long long)max_bytes);
+    }
+    unsigned char *bytes;
+    CW_TRY(cw_alloc(&bytes, cw_size_add((size_t)size, 1), 1, path));
+    cw_status status = cw_file_read_at(fd, path, bytes, (size_t)size, 0);
+    if (status != CW_OK) {
+        cw_free(bytes);
+        return status;
     }
     *out = bytes;
-    *n_bytes = size;
     return CW_OK;
 }
 
 cw_status cw_file_read(const char *path, uint64_t max_bytes, unsigned char **out, size_t *n_bytes) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return cw_fail(errno == ENOENT ? CW_ENOTFOUND : CW_EIO, "%s: %s", path, strerror(errno));
-    }
-    cw_status status = read_open(fd, path, max_bytes, out, n_bytes);
+    int fd = -1;
+    uint64_t size = 0;
+    CW_TRY(cw_file_open(path, &fd, &size));
+    cw_status status = read_open(fd, path, size, max_bytes, out);
     close(fd);
+    if (status == CW_OK) *n_bytes = (size_t)size;
     return status;
+}
+
+/* A new file: what a killed process left there, or a link or pipe that somebody put there, is
+ * replaced and not written to. */
+static int make_temporary(const char *path) {
+    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+    int fd = cw_file_fault_due() ? -1 : open(path, flags, 0644);
+    if (fd >= 0 || errno != EEXIST || unlink(path) != 0) return fd;
+    return open(path, flags, 0644);
 }
 
 cw_status cw_file_writer_open(cw_file_writer **out, const char *path) {
@@ -85,9 +117,7 @@ cw_status cw_file_writer_open(cw_file_writer **out, const char *path) {
         return cw_fail(CW_EINVAL, "the path %.40s... is too long", path);
     }
     memcpy(writer->path, path, strlen(path) + 1);
-    writer->fd = cw_file_fault_due()
-                     ? -1
-                     : open(writer->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    writer->fd = make_temporary(writer->temporary);
     if (writer->fd < 0) {
         cw_status status = cw_fail(CW_EIO, "cannot write %s: %s", path, strerror(errno));
         cw_free(writer);
@@ -211,7 +241,7 @@ cw_status cw_path_join(char *out, size_t out_bytes, const char *folder, const ch
 cw_status cw_dir_lock(const char *folder, int *out_fd) {
     char path[PATH_MAX];
     CW_TRY(cw_path_join(path, sizeof path, folder, ".lock"));
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
     if (fd < 0) return cw_fail(CW_EIO, "cannot write %s: %s", path, strerror(errno));
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         close(fd);

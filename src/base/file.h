@@ -9,9 +9,16 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* Opens a regular file for reading; *bytes is its size. Never waits for another process: a folder,
+ * a pipe or a device is CW_EINVAL, missing is CW_ENOTFOUND. The caller closes *fd. */
+cw_status cw_file_open(const char *path, int *fd, uint64_t *bytes);
+
+/* Reads n bytes from byte `at` on. CW_EIO names `path`, also when the file ends before. */
+cw_status cw_file_read_at(int fd, const char *path, void *out, size_t n, uint64_t at);
+
 /* Reads a whole file into a cw_alloc block (freed with cw_free). A file of more than
- * max_bytes is CW_EFORMAT before anything is allocated; missing is CW_ENOTFOUND. A zero
- * byte follows the contents (not counted). */
+ * max_bytes is CW_EFORMAT before anything is allocated; else as cw_file_open. A zero byte follows
+ * the contents (not counted); what is appended meanwhile is left out. */
 cw_status cw_file_read(const char *path, uint64_t max_bytes, unsigned char **out, size_t *n_bytes);
 
 /* An atomic write: open a temporary neighbour of `path`, append, then commit (flush, fsync,

@@ -49,9 +49,10 @@ static cw_status check_section(const reader *r, const char *name, size_t length)
     char names[KEY_MAX][32], wrong[64];
     int n_keys, n_sections = 0;
     const cw_key *keys = cw_keys(&n_keys);
+    for (int i = 0; i < n_keys; i++)
+        if (strncmp(keys[i].name, name, length) == 0 && keys[i].name[length] == '.') return CW_OK;
     for (int i = 0; i < n_keys && i < KEY_MAX; i++) {
         size_t n_section = strcspn(keys[i].name, ".");
-        if (n_section == length && strncmp(keys[i].name, name, length) == 0) return CW_OK;
         snprintf(names[n_sections], sizeof names[0], "%.*s", (int)n_section, keys[i].name);
         sections[n_sections] = names[n_sections];
         n_sections++;
@@ -193,7 +194,7 @@ static cw_status print_all(const cw_settings *settings, char *out, size_t out_by
     int n_keys;
     const cw_key *keys = cw_keys(&n_keys);
     for (int i = 0; i < n_keys; i++) {
-        if (cw_key_of_one_call(&keys[i])) continue;
+        if (keys[i].offset == offsetof(cw_settings, run.out)) continue;
         const char *name = strchr(keys[i].name, '.') + 1;
         char heading[64] = "";
         if (strncmp(keys[i].name, section, n_section + 1) != 0 || i == 0) {

@@ -5,6 +5,11 @@
 #define N     CW_MT19937_WORDS
 #define SHIFT 397
 
+bool cw_mt19937_sound(const cw_mt19937 *rng) {
+    return rng->next >= 0 && rng->next <= N && (rng->has_normal == 0 || rng->has_normal == 1) &&
+           isfinite(rng->normal);
+}
+
 void cw_mt19937_seed(cw_mt19937 *rng, uint32_t seed) {
     rng->word[0] = seed;
     for (uint32_t i = 1; i < N; i++) {

@@ -4,6 +4,7 @@
 #ifndef CW_ENV_MT19937_H
 #define CW_ENV_MT19937_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define CW_MT19937_WORDS 624
@@ -15,6 +16,10 @@ typedef struct cw_mt19937 {
     int32_t has_normal; /* 1 when `normal` holds the second value of the last pair */
     double normal;
 } cw_mt19937;
+
+/* Whether bytes from outside are a stream: its index lies inside of the words, its flag is 0 or 1,
+ * its normal value finite. */
+bool cw_mt19937_sound(const cw_mt19937 *rng);
 
 /* As RandomState(seed). */
 void cw_mt19937_seed(cw_mt19937 *rng, uint32_t seed);

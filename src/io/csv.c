@@ -57,16 +57,36 @@ static row field(const row *r, int i) {
     return out;
 }
 
-/* The number in a field; NaN when it is empty, false when it is something else. */
+/* The number in a field; NaN when it is empty, false when it is something else: what strtod takes
+ * besides decimal numbers and inf (blanks, hexadecimal, nan) is not written here. */
 static bool parse_field(const row *f, locale_t plain, double *out) {
     char text[FIELD_BYTES * 2];
     size_t n = (size_t)(f->end - f->at);
+    *out = NAN;
+    if (n == 0) return true;
     if (n >= sizeof text) return false;
     memcpy(text, f->at, n);
     text[n] = '\0';
-    char *end = text;
-    *out = n == 0 ? NAN : strtod_l(text, &end, plain);
+    const char *digits = text + (text[0] == '-');
+    if (strcmp(digits, "inf") != 0 && strspn(text, "0123456789+-.e") != n) return false;
+    char *end;
+    *out = strtod_l(text, &end, plain);
     return end == text + n;
+}
+
+/* The number (from 1) of the first field that is wrong, 0 when none is: each must be a number or
+ * empty, and the first one a number, which goes to *first. */
+static int bad_field(const row *r, locale_t plain, double *first) {
+    row f = {r->at, r->at, r->line};
+    for (int i = 1;; i++) {
+        double value;
+        const char *comma = memchr(f.at, ',', (size_t)(r->end - f.at));
+        f.end = comma != NULL ? comma : r->end;
+        if (!parse_field(&f, plain, &value) || (i == 1 && isnan(value))) return i;
+        if (i == 1) *first = value;
+        if (comma == NULL) return 0;
+        f.at = comma + 1;
+    }
 }
 
 static cw_status make_header(char **out, const char *path, const char *const *columns,
@@ -111,16 +131,16 @@ static cw_status measure_kept(const char *path, const char *text, size_t n, cons
     *kept = (off_t)header_bytes;
     row r = {text, text + header_bytes - 1, 1};
     while (next_row(text, n, &r)) {
-        row first = field(&r, 0);
-        double value;
+        double first;
         if (count_fields(&r) != n_columns) {
             return cw_fail(CW_EFORMAT, "%s: line %d has %d fields; the header has %d", path, r.line,
                            count_fields(&r), n_columns);
         }
-        if (!parse_field(&first, plain, &value) || isnan(value)) {
-            return cw_fail(CW_EFORMAT, "%s: line %d does not begin with a number", path, r.line);
+        int bad = bad_field(&r, plain, &first);
+        if (bad != 0) {
+            return cw_fail(CW_EFORMAT, "%s: line %d, field %d: not a number", path, r.line, bad);
         }
-        if (value > keep_up_to) break;
+        if (first > keep_up_to) break;
         *kept = (off_t)(r.end + 1 - text);
     }
     return CW_OK;
@@ -235,14 +255,17 @@ void cw_csv_close(cw_csv *csv) {
     cw_free(csv);
 }
 
+/* -1 when there is none of that name. */
 static int find_column(const row *header, const char *name) {
-    int n = count_fields(header);
-    for (int i = 0; i < n; i++) {
-        row f = field(header, i);
-        size_t bytes = (size_t)(f.end - f.at);
-        if (bytes == strlen(name) && memcmp(f.at, name, bytes) == 0) return i;
+    size_t wanted = strlen(name);
+    const char *at = header->at;
+    for (int i = 0;; i++) {
+        const char *comma = memchr(at, ',', (size_t)(header->end - at));
+        size_t bytes = (size_t)((comma != NULL ? comma : header->end) - at);
+        if (bytes == wanted && memcmp(at, name, bytes) == 0) return i;
+        if (comma == NULL) return -1;
+        at = comma + 1;
     }
-    return -1;
 }
 
 /* Collects the pairs of text into x and y, whose n_max values are enough for every row. */

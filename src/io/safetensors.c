@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "safetensors data are little-endian and are used in place");
@@ -22,9 +23,9 @@ typedef struct item {
 } item;
 
 struct cw_safetensors {
-    unsigned char *block; /* the whole file */
+    unsigned char *data; /* the file behind its header */
     unsigned char
-        *realigned;       /* copies of the tensors whose place in block is not aligned, or NULL */
+        *realigned;       /* copies of the tensors whose place in data is not aligned, or NULL */
     json_t *header;       /* owns the names and the metadata */
     item *items;          /* (n_items), in the order of the data */
     const item **by_name; /* (n_items), in the order of the names */
@@ -230,16 +231,16 @@ static cw_status check_tiling(const cw_safetensors *file, uint64_t data_bytes) {
     return CW_OK;
 }
 
-/* Points the tensors into the block, or into one block of copies where they lie unaligned. */
-static cw_status place_tensors(cw_safetensors *file, unsigned char *data) {
+/* Points the tensors into the data, or into one block of copies where they lie unaligned. */
+static cw_status place_tensors(cw_safetensors *file) {
     for (int pass = 0; pass < 2; pass++) {
         size_t used = 0;
         for (int i = 0; i < file->n_items; i++) {
             item *it = &file->items[i];
-            unsigned char *at = data + it->begin;
+            unsigned char *at = file->data + it->begin;
             size_t bytes = (size_t)(it->end - it->begin);
             if (bytes == 0) {
-                at = file->block; /* aligned, and never read */
+                at = file->data; /* aligned, and never read */
             } else if ((uintptr_t)at % cw_dtype_bytes(it->tensor.dtype) != 0) {
                 if (pass == 1) {
                     memcpy(file->realigned + used, at, bytes);
@@ -255,7 +256,8 @@ static cw_status place_tensors(cw_safetensors *file, unsigned char *data) {
     return CW_OK;
 }
 
-static cw_status read_items(cw_safetensors *file, unsigned char *data, uint64_t data_bytes) {
+/* The tensors that the header names, checked against a file of data_bytes bytes behind it. */
+static cw_status read_items(cw_safetensors *file, uint64_t data_bytes) {
     size_t n_keys = json_object_size(file->header);
     if (n_keys > CW_SAFETENSORS_TENSORS_MAX) {
         return cw_fail(CW_EFORMAT, "the header names %zu tensors; at most %d can be read", n_keys,
@@ -280,37 +282,63 @@ static cw_status read_items(cw_safetensors *file, unsigned char *data, uint64_t 
     CW_TRY(check_tiling(file, data_bytes));
     for (int i = 0; i < file->n_items; i++) file->by_name[i] = &file->items[i];
     qsort(file->by_name, (size_t)file->n_items, sizeof(const item *), compare_name);
-    return place_tensors(file, data);
+    return CW_OK;
 }
 
-static cw_status read_block(cw_safetensors *file, size_t n) {
-    if (n < 8) {
-        return cw_fail(CW_EFORMAT, "%zu bytes are too few: 8 bytes of header length come first", n);
+/* Where the bytes come from: an open file, or memory. */
+typedef struct source {
+    const char *path; /* NULL: memory */
+    int fd;
+    const unsigned char *memory;
+    uint64_t bytes;
+} source;
+
+static cw_status source_read(const source *from, void *out, uint64_t n, uint64_t at) {
+    if (from->path != NULL) return cw_file_read_at(from->fd, from->path, out, (size_t)n, at);
+    if (n > 0) memcpy(out, from->memory + at, (size_t)n);
+    return CW_OK;
+}
+
+static cw_status read_header(cw_safetensors *file, const source *from, uint64_t *header_bytes) {
+    if (from->bytes < 8) {
+        return cw_fail(CW_EFORMAT, "%llu bytes are too few: 8 bytes of header length come first",
+                       (unsigned long long)from->bytes);
     }
-    uint64_t header_bytes;
-    memcpy(&header_bytes, file->block, 8);
-    if (header_bytes > CW_SAFETENSORS_HEADER_MAX) {
+    uint64_t n = 0;
+    CW_TRY(source_read(from, &n, 8, 0));
+    if (n > CW_SAFETENSORS_HEADER_MAX) {
         return cw_fail(CW_EFORMAT, "the header length is %llu; at most %llu bytes are allowed",
-                       (unsigned long long)header_bytes, CW_SAFETENSORS_HEADER_MAX);
+                       (unsigned long long)n, CW_SAFETENSORS_HEADER_MAX);
     }
-    if (header_bytes > n - 8) {
-        return cw_fail(CW_EFORMAT, "the header of %llu bytes goes beyond the end at byte %zu",
-                       (unsigned long long)header_bytes, n);
+    if (n > from->bytes - 8) {
+        return cw_fail(CW_EFORMAT, "the header of %llu bytes goes beyond the end at byte %llu",
+                       (unsigned long long)n, (unsigned long long)from->bytes);
     }
-    CW_TRY(load_header((const char *)file->block + 8, (size_t)header_bytes, &file->header));
-    return read_items(file, file->block + 8 + header_bytes, n - 8 - header_bytes);
+    char *text;
+    CW_TRY(cw_alloc(&text, (size_t)n, 1, "the header of a safetensors file"));
+    cw_status status = source_read(from, text, n, 8);
+    if (status == CW_OK) status = load_header(text, (size_t)n, &file->header);
+    cw_free(text);
+    *header_bytes = n;
+    return status;
 }
 
-/* Takes over `block`, also on failure. */
-static cw_status open_block(cw_safetensors **out, unsigned char *block, size_t n) {
+/* The header is read and checked against the size of the file before memory for the data is
+ * asked for. */
+static cw_status read_parts(cw_safetensors *file, const source *from) {
+    uint64_t header_bytes = 0;
+    CW_TRY(read_header(file, from, &header_bytes));
+    uint64_t data_bytes = from->bytes - 8 - header_bytes;
+    CW_TRY(read_items(file, data_bytes));
+    CW_TRY(cw_alloc(&file->data, (size_t)data_bytes, 1, "the tensors of a safetensors file"));
+    CW_TRY(source_read(from, file->data, data_bytes, 8 + header_bytes));
+    return place_tensors(file);
+}
+
+static cw_status open_source(cw_safetensors **out, const source *from) {
     cw_safetensors *file;
-    cw_status status = cw_alloc(&file, 1, sizeof *file, "a safetensors reader");
-    if (status != CW_OK) {
-        cw_free(block);
-        return status;
-    }
-    file->block = block;
-    status = read_block(file, n);
+    CW_TRY(cw_alloc(&file, 1, sizeof *file, "a safetensors reader"));
+    cw_status status = read_parts(file, from);
     if (status != CW_OK) {
         cw_safetensors_close(file);
         return status;
@@ -320,18 +348,23 @@ static cw_status open_block(cw_safetensors **out, unsigned char *block, size_t n
 }
 
 cw_status cw_safetensors_open(cw_safetensors **out, const char *path, uint64_t max_bytes) {
-    unsigned char *block;
-    size_t n;
-    CW_TRY(cw_file_read(path, max_bytes, &block, &n));
-    cw_status status = open_block(out, block, n);
-    return status == CW_OK ? CW_OK : cw_fail_in(status, "%s", path);
+    source from = {.path = path};
+    CW_TRY(cw_file_open(path, &from.fd, &from.bytes));
+    cw_status status;
+    if (from.bytes > max_bytes) {
+        status = cw_fail(CW_EFORMAT, "%s has %llu bytes; at most %llu are allowed here", path,
+                         (unsigned long long)from.bytes, (unsigned long long)max_bytes);
+    } else {
+        status = open_source(out, &from);
+        if (status != CW_OK && status != CW_EIO) cw_fail_in(status, "%s", path);
+    }
+    close(from.fd);
+    return status;
 }
 
 cw_status cw_safetensors_parse(cw_safetensors **out, const void *bytes, size_t n) {
-    unsigned char *block;
-    CW_TRY(cw_alloc(&block, n, 1, "a copy of a safetensors file"));
-    if (n > 0) memcpy(block, bytes, n);
-    return open_block(out, block, n);
+    const source from = {.memory = bytes, .bytes = n};
+    return open_source(out, &from);
 }
 
 void cw_safetensors_close(cw_safetensors *file) {
@@ -340,7 +373,7 @@ void cw_safetensors_close(cw_safetensors *file) {
     cw_free(file->by_name);
     cw_free(file->items);
     cw_free(file->realigned);
-    cw_free(file->block);
+    cw_free(file->data);
     cw_free(file);
 }
 

@@ -1,7 +1,8 @@
 /* safetensors files: an 8-byte little-endian header length, a JSON header, then raw tensors.
  * Format: https://github.com/huggingface/safetensors ("Format"). The reader trusts nothing: the
  * header is capped, offsets must tile the data without holes or overlap, names are unique, and
- * dtype and shape products are checked without overflow before anything is allocated. */
+ * dtype and shape products are checked without overflow, all of it before memory for the data is
+ * asked for. */
 #ifndef CW_IO_SAFETENSORS_H
 #define CW_IO_SAFETENSORS_H
 
@@ -15,14 +16,14 @@
 #define CW_SAFETENSORS_HEADER_MAX  100000000ull /* bytes, as in the reference implementation */
 #define CW_SAFETENSORS_TENSORS_MAX 65536 /* bounds the memory that a hostile header can claim */
 
-/* ---- reading: the whole file is one block; tensors are views into it ---- */
+/* ---- reading: the data are one block; tensors are views into it ---- */
 typedef struct cw_safetensors cw_safetensors;
 
 /* Opens a file of at most max_bytes. CW_ENOTFOUND, CW_EFORMAT (naming the place), CW_EUNSUPPORTED
  * (a sound file with a dtype or a number of dimensions that cw_tensor lacks), CW_EIO, CW_ENOMEM.
  * An open file is only read: any number of threads may use it. */
 cw_status cw_safetensors_open(cw_safetensors **out, const char *path, uint64_t max_bytes);
-/* The same on bytes in memory, which are copied; for fuzzing and tests. */
+/* The same on n bytes in memory, which are copied; for fuzzing and tests. */
 cw_status cw_safetensors_parse(cw_safetensors **out, const void *bytes, size_t n);
 void cw_safetensors_close(cw_safetensors *file); /* NULL allowed */
 

@@ -33,7 +33,7 @@ cw_status cw_convnet_side(const cw_convnet_desc *desc, int layer, int64_t *out_h
 }
 
 int64_t cw_convnet_features(const cw_convnet_desc *desc) {
-    int64_t h, w;
+    int64_t h = 0, w = 0;
     if (cw_convnet_side(desc, desc->n_layers - 1, &h, &w) != CW_OK) return 0;
     return desc->filters * h * w;
 }

@@ -15,6 +15,7 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "index blobs are little-endian");
 
 #define INDEX_VERSION 1u
+#define COMMITTED_MAX (INT64_C(1) << 60) /* frames; counting on from there cannot overflow */
 
 static const char index_magic[8] = {'C', 'W', 'R', 'E', 'P', 'L', 'A', 'Y'};
 
@@ -135,7 +136,7 @@ static cw_status header_check(const cw_replay *r, const unsigned char *bytes, si
                            (long long)rows[i].got, (long long)rows[i].want);
         }
     }
-    if (header->committed < 0 || header->open < 0 || header->open > 1 ||
+    if (header->committed < 0 || header->committed > COMMITTED_MAX || header->open < 0 || header->open > 1 ||
         (header->open == 1 && header->committed == 0)) {
         return cw_fail(CW_EFORMAT, "replay index: %lld frames with open = %d make no sense",
                        (long long)header->committed, header->open);

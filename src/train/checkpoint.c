@@ -15,14 +15,10 @@
 #include <unistd.h>
 
 cw_status cw_checkpoint_store_open(cw_checkpoint_store **out, const char *folder,
-                                   int64_t segment_frames, int keep, const cw_log *log) {
+                                   int64_t segment_frames, const cw_log *log) {
     if (segment_frames < 1) {
         return cw_fail(CW_EINVAL, "checkpoint store: segment_frames is %lld; it must be 1 or more",
                        (long long)segment_frames);
-    }
-    if (keep < 1 || keep > CW_CHECKPOINT_MAX_KEEP) {
-        return cw_fail(CW_EINVAL, "checkpoint store: keep is %d; it must be 1 to %d", keep,
-                       CW_CHECKPOINT_MAX_KEEP);
     }
     size_t length = strlen(folder);
     if (length == 0 || length >= PATH_MAX - 64) { /* the longest name inside has 55 bytes */
@@ -31,17 +27,12 @@ cw_status cw_checkpoint_store_open(cw_checkpoint_store **out, const char *folder
     cw_checkpoint_store *store;
     CW_TRY(cw_alloc(&store, 1, sizeof *store, "the checkpoint store"));
     cw_status status = cw_alloc(&store->buffer, CW_CHECKPOINT_BUFFER, 1, "the checkpoint store");
-    if (status == CW_OK) {
-        status = cw_alloc(&store->kept, (size_t)keep, sizeof *store->kept, "the checkpoint store");
-    }
     if (status != CW_OK) {
-        cw_free(store->buffer);
         cw_free(store);
         return status;
     }
     memcpy(store->folder, folder, length + 1);
     store->segment_frames = segment_frames;
-    store->keep = keep;
     if (log != NULL) store->log = *log;
     *out = store;
     return CW_OK;
@@ -49,46 +40,44 @@ cw_status cw_checkpoint_store_open(cw_checkpoint_store **out, const char *folder
 
 void cw_checkpoint_store_close(cw_checkpoint_store *store) {
     if (store == NULL) return;
-    for (int k = 0; k < store->keep; k++) cw_manifest_clear(&store->kept[k]);
-    cw_free(store->kept);
+    cw_manifest_clear(&store->kept[0]);
+    cw_manifest_clear(&store->kept[1]);
     cw_free(store->buffer);
     cw_free(store);
 }
 
-cw_status cw_checkpoint_file_sum(cw_checkpoint_store *store, const char *path, cw_file_sum *out) {
-    int fd = cw_file_fault_due() ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return cw_fail(errno == ENOENT ? CW_ENOTFOUND : CW_EIO, "%s: %s", path, strerror(errno));
-    }
+cw_status cw_checkpoint_file_sum(cw_checkpoint_store *store, const char *path, uint64_t max_bytes,
+                                 cw_file_sum *out) {
+    int fd = -1;
+    uint64_t bytes = 0;
+    CW_TRY(cw_file_open(path, &fd, &bytes));
     cw_file_sum sum = {0};
-    for (;;) {
-        ssize_t got = cw_file_fault_due() ? -1 : read(fd, store->buffer, CW_CHECKPOINT_BUFFER);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) {
-            cw_status status = cw_fail(CW_EIO, "%s: %s", path, strerror(errno));
-            close(fd);
-            return status;
-        }
-        if (got == 0) break;
-        sum.crc = cw_crc32c(sum.crc, store->buffer, (size_t)got);
-        sum.bytes += (uint64_t)got;
+    cw_status status = CW_OK;
+    if (bytes > max_bytes) {
+        status = cw_fail(CW_EFORMAT, "%s has %llu bytes instead of %llu", path,
+                         (unsigned long long)bytes, (unsigned long long)max_bytes);
+    }
+    while (sum.bytes < bytes && status == CW_OK) {
+        uint64_t left = bytes - sum.bytes;
+        size_t n = left < CW_CHECKPOINT_BUFFER ? (size_t)left : CW_CHECKPOINT_BUFFER;
+        status = cw_file_read_at(fd, path, store->buffer, n, sum.bytes);
+        sum.crc = cw_crc32c(sum.crc, store->buffer, n);
+        sum.bytes += n;
     }
     close(fd);
-    *out = sum;
-    return CW_OK;
+    if (status == CW_OK) *out = sum;
+    return status;
 }
 
 /* ---- removing ---- */
 
 static bool generation_kept(const cw_checkpoint_store *store, uint64_t generation) {
-    for (int k = 0; k < store->keep; k++) {
-        if (generation != 0 && generation == store->kept[k].generation) return true;
-    }
-    return false;
+    return generation != 0 &&
+           (generation == store->kept[0].generation || generation == store->kept[1].generation);
 }
 
 static bool segment_kept(const cw_checkpoint_store *store, uint64_t generation, int64_t first) {
-    for (int k = 0; k < store->keep; k++) {
+    for (int k = 0; k < 2; k++) {
         const cw_manifest *m = &store->kept[k];
         for (size_t i = 0; i < m->n_segments; i++) {
             if (m->segment[i].generation == generation && m->segment[i].first == first) return true;
@@ -203,13 +192,13 @@ static cw_status finish(cw_file_writer *writer, cw_status status) {
 
 /* Decides which segments the next generation has: those of the newest one that are still needed,
  * and new ones for the frames that it lacks. */
-static cw_status plan_segments(const cw_checkpoint_store *store, const cw_replay_span *frames,
+static cw_status plan_segments(const cw_checkpoint_store *store, const cw_replay *replay,
                                cw_manifest *next) {
-    if (frames == NULL) return CW_OK;
+    if (replay == NULL) return CW_OK;
     const cw_manifest *last = &store->kept[0];
-    next->frame_bytes = frames->frame_bytes;
-    next->oldest = frames->oldest;
-    next->end = frames->end;
+    next->frame_bytes = cw_replay_frame_bytes(replay);
+    next->oldest = cw_replay_oldest_frame(replay);
+    next->end = cw_replay_frames(replay);
     if (last->n_segments > 0 && (next->end < last->end || next->oldest < last->oldest ||
                                  next->frame_bytes != last->frame_bytes)) {
         return cw_fail(CW_EINVAL,
@@ -243,13 +232,7 @@ static cw_status plan_segments(const cw_checkpoint_store *store, const cw_replay
     return CW_OK;
 }
 
-int64_t cw_checkpoint_first_unsaved(const cw_checkpoint_store *store,
-                                    const cw_replay_span *frames) {
-    const cw_manifest *last = &store->kept[0];
-    return last->n_segments > 0 && last->end > frames->oldest ? last->end : frames->oldest;
-}
-
-static cw_status write_segment(const cw_checkpoint_store *store, const cw_replay_span *frames,
+static cw_status write_segment(const cw_checkpoint_store *store, const cw_replay *replay,
                                cw_segment *segment, uint64_t *bytes) {
     char path[PATH_MAX];
     CW_TRY(cw_checkpoint_segment_path(path, store->folder, segment->generation, segment->first));
@@ -258,8 +241,8 @@ static cw_status write_segment(const cw_checkpoint_store *store, const cw_replay
     cw_file_sum sum = {0};
     cw_status status = CW_OK;
     for (int64_t i = 0; i < segment->count && status == CW_OK; i++) {
-        const uint8_t *frame = cw_replay_span_frame(frames, segment->first + i);
-        status = append(writer, &sum, frame, frames->frame_bytes);
+        const uint8_t *frame = cw_replay_frame(replay, segment->first + i);
+        status = append(writer, &sum, frame, cw_replay_frame_bytes(replay));
     }
     segment->crc = sum.crc;
     *bytes += sum.bytes;
@@ -292,7 +275,7 @@ static cw_status write_agent(cw_checkpoint_store *store, const cw_checkpoint_par
     CW_TRY(cw_checkpoint_path(path, store->folder, CW_FILE_AGENT, next->generation));
     CW_TRY(
         cw_safetensors_write(path, parts->entries, parts->n_entries, parts->meta, parts->n_meta));
-    return cw_checkpoint_file_sum(store, path, &next->agent);
+    return cw_checkpoint_file_sum(store, path, UINT64_MAX, &next->agent);
 }
 
 static cw_status write_manifest(const cw_checkpoint_store *store, const cw_manifest *next,
@@ -325,11 +308,11 @@ static cw_status make_folders(const cw_checkpoint_store *store) {
 static cw_status write_generation(cw_checkpoint_store *store, const cw_checkpoint_parts *parts,
                                   cw_manifest *next, cw_checkpoint_stats *stats) {
     CW_TRY(make_folders(store));
-    CW_TRY(plan_segments(store, parts->frames, next));
+    CW_TRY(plan_segments(store, parts->replay, next));
     for (size_t i = 0; i < next->n_segments; i++) {
         cw_segment *segment = &next->segment[i];
         if (segment->generation != next->generation) continue;
-        CW_TRY(write_segment(store, parts->frames, segment, &stats->bytes_written));
+        CW_TRY(write_segment(store, parts->replay, segment, &stats->bytes_written));
         stats->frames_written += segment->count;
     }
     CW_TRY(write_agent(store, parts, next));
@@ -350,6 +333,10 @@ cw_status cw_checkpoint_save(cw_checkpoint_store *store, const cw_checkpoint_par
                            store->folder, (unsigned long long)newest);
         }
     }
+    if (store->highest >= CW_CHECKPOINT_GENERATION_MAX) {
+        return cw_fail(CW_EINVAL, "%s holds a checkpoint of the highest number there can be, %llu",
+                       store->folder, (unsigned long long)store->highest);
+    }
     /* A number is never used twice, so no file that a manifest may name is written again. */
     cw_manifest next = {.generation = ++store->highest};
     cw_checkpoint_stats written = {.generation = next.generation};
@@ -359,8 +346,8 @@ cw_status cw_checkpoint_save(cw_checkpoint_store *store, const cw_checkpoint_par
         cw_manifest_clear(&next);
         return status;
     }
-    cw_manifest_clear(&store->kept[store->keep - 1]);
-    memmove(store->kept + 1, store->kept, (size_t)(store->keep - 1) * sizeof *store->kept);
+    cw_manifest_clear(&store->kept[1]);
+    store->kept[1] = store->kept[0];
     store->kept[0] = next;
     cw_checkpoint_sweep(store);
     if (stats != NULL) *stats = written;

@@ -8,6 +8,8 @@
 
 #define CW_CHECKPOINT_BUFFER       ((size_t)1 << 18) /* bytes read at once while checking */
 #define CW_CHECKPOINT_MANIFEST_MAX ((uint64_t)1 << 24)
+/* Saving stops here; the name of a forged file must not make the numbers start again at 0. */
+#define CW_CHECKPOINT_GENERATION_MAX ((uint64_t)1 << 62)
 
 /* Size and checksum of a file. */
 typedef struct cw_file_sum {
@@ -85,9 +87,8 @@ struct cw_checkpoint_store {
     char folder[PATH_MAX];
     int64_t segment_frames;
     cw_log log;
-    int keep;
-    uint64_t highest;  /* largest generation number ever met or tried */
-    cw_manifest *kept; /* (keep) generations that must stay, newest first; unused ones are zero */
+    uint64_t highest;    /* largest generation number ever met or tried */
+    cw_manifest kept[2]; /* generations that must stay, newest first */
     unsigned char *buffer;
 };
 
@@ -103,7 +104,9 @@ struct cw_checkpoint {
  * What cannot be removed is told to the log and left for the next time. */
 void cw_checkpoint_sweep(cw_checkpoint_store *store);
 
-/* Size and checksum of a file, read through the store's buffer. CW_EIO, CW_ENOTFOUND. */
-cw_status cw_checkpoint_file_sum(cw_checkpoint_store *store, const char *path, cw_file_sum *out);
+/* Size and checksum of a file, read through the store's buffer. CW_EFORMAT when it has more than
+ * max_bytes, before they are read; CW_EIO, CW_ENOTFOUND, CW_EINVAL (no regular file). */
+cw_status cw_checkpoint_file_sum(cw_checkpoint_store *store, const char *path, uint64_t max_bytes,
+                                 cw_file_sum *out);
 
 #endif

@@ -43,7 +43,7 @@ static cw_status agent_read(cw_checkpoint_store *store, cw_checkpoint *checkpoin
     char path[PATH_MAX];
     cw_file_sum sum;
     CW_TRY(cw_checkpoint_path(path, store->folder, CW_FILE_AGENT, m->generation));
-    CW_TRY(cw_checkpoint_file_sum(store, path, &sum));
+    CW_TRY(cw_checkpoint_file_sum(store, path, m->agent.bytes, &sum));
     CW_TRY(sum_check(path, sum, m->agent));
     return cw_safetensors_open(&checkpoint->weights, path, m->agent.bytes);
 }
@@ -67,7 +67,7 @@ static cw_status frames_check(cw_checkpoint_store *store, const cw_manifest *m) 
         cw_file_sum got;
         cw_file_sum want = {.bytes = (uint64_t)s->count * m->frame_bytes, .crc = s->crc};
         CW_TRY(cw_checkpoint_segment_path(path, store->folder, s->generation, s->first));
-        CW_TRY(cw_checkpoint_file_sum(store, path, &got));
+        CW_TRY(cw_checkpoint_file_sum(store, path, want.bytes, &got));
         CW_TRY(sum_check(path, got, want));
     }
     return CW_OK;
@@ -118,28 +118,20 @@ static cw_status manifest_copy(cw_manifest *out, const cw_manifest *from) {
     return CW_OK;
 }
 
-/* Reads the manifests of the generations that stay with the one in kept[0]. */
-static cw_status keep_earlier(cw_checkpoint_store *store) {
-    uint64_t before = store->kept[0].generation;
-    for (int k = 1; k < store->keep;) {
-        CW_TRY(cw_checkpoint_newest_below(store->folder, before, &before));
-        if (before == 0) break;
-        cw_status status = manifest_read(store, before, &store->kept[k]);
-        if (status == CW_ENOMEM) return status;
-        k += status == CW_OK;
-    }
-    return CW_OK;
-}
-
-/* The loaded generation and those before it stay, as many as the store keeps. */
+/* The loaded generation and the one before it stay until the next save has succeeded. */
 static cw_status keep_loaded(cw_checkpoint_store *store, uint64_t newest,
                              const cw_manifest *loaded) {
-    for (int k = 0; k < store->keep; k++) cw_manifest_clear(&store->kept[k]);
-    CW_TRY(manifest_copy(&store->kept[0], loaded));
-    cw_status status = keep_earlier(store);
-    if (status != CW_OK) { /* a save would be refused now */
-        for (int k = 0; k < store->keep; k++) cw_manifest_clear(&store->kept[k]);
-        return status;
+    cw_manifest kept[2] = {{0}};
+    uint64_t before;
+    CW_TRY(cw_checkpoint_newest_below(store->folder, loaded->generation, &before));
+    CW_TRY(manifest_copy(&kept[0], loaded));
+    if (before != 0 && manifest_read(store, before, &kept[1]) == CW_ENOMEM) {
+        cw_manifest_clear(&kept[0]);
+        return CW_ENOMEM;
+    }
+    for (int k = 0; k < 2; k++) {
+        cw_manifest_clear(&store->kept[k]);
+        store->kept[k] = kept[k];
     }
     if (newest > store->highest) store->highest = newest;
     return CW_OK;
@@ -206,33 +198,21 @@ cw_status cw_checkpoint_blob_find(const cw_checkpoint *checkpoint, const char *n
                    (unsigned long long)checkpoint->manifest.generation, checkpoint->folder, name);
 }
 
-static cw_status read_fully(int fd, const char *path, uint8_t *out, size_t n, off_t at) {
-    while (n > 0) {
-        ssize_t got = cw_file_fault_due() ? -1 : pread(fd, out, n, at);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return cw_fail(CW_EIO, "%s: %s", path, strerror(errno));
-        if (got == 0) return cw_fail(CW_EIO, "%s became shorter while it was read", path);
-        out += got;
-        n -= (size_t)got;
-        at += got;
-    }
-    return CW_OK;
-}
-
 static cw_status segment_read(const cw_checkpoint *checkpoint, const cw_segment *segment,
                               cw_replay *replay) {
     char path[PATH_MAX];
     CW_TRY(
         cw_checkpoint_segment_path(path, checkpoint->folder, segment->generation, segment->first));
-    int fd = cw_file_fault_due() ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return cw_fail(CW_EIO, "%s: %s", path, strerror(errno));
+    int fd = -1;
+    uint64_t file_bytes = 0;
+    CW_TRY(cw_file_open(path, &fd, &file_bytes));
     size_t bytes = cw_replay_frame_bytes(replay);
     cw_status status = CW_OK;
     for (int64_t i = 0; i < segment->count && status == CW_OK; i++) {
         int64_t number = segment->first + i;
         if (number < checkpoint->manifest.oldest) continue; /* overwritten since it was written */
-        status = read_fully(fd, path, cw_replay_frame_for_load(replay, number), bytes,
-                            (off_t)((size_t)i * bytes));
+        status = cw_file_read_at(fd, path, cw_replay_frame_for_load(replay, number), bytes,
+                                 (uint64_t)i * bytes);
     }
     close(fd);
     return status;

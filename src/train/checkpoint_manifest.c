@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MANIFEST_VERSION 1
@@ -71,32 +72,70 @@ static bool manifest_is_sound(const cw_manifest *m) {
     return next == m->end && m->oldest < m->end;
 }
 
-/* Scans the lines; whatever sscanf lets pass is caught by rendering the result again. */
+/* Takes `word`, or a blank and a number, off the front of the text. Not sscanf: that measures the
+ * whole rest of the text for each call. What these let pass (a sign, zeros in front) is caught by
+ * rendering the result again. */
+static bool take_word(const char **text, const char *word) {
+    size_t n = strlen(word);
+    if (strncmp(*text, word, n) != 0) return false;
+    *text += n;
+    return true;
+}
+
+static bool take_number(const char **text, int base, uint64_t *out) {
+    char *end;
+    if (**text != ' ') return false;
+    errno = 0;
+    *out = strtoull(*text + 1, &end, base);
+    bool taken = end > *text + 1 && errno == 0;
+    *text = end;
+    return taken;
+}
+
+static bool take_signed(const char **text, int64_t *out) {
+    uint64_t number;
+    if (!take_number(text, 10, &number) || number > INT64_MAX) return false;
+    *out = (int64_t)number;
+    return true;
+}
+
+static bool take_crc(const char **text, uint32_t *out) {
+    uint64_t number;
+    if (!take_number(text, 16, &number) || number > UINT32_MAX) return false;
+    *out = (uint32_t)number;
+    return true;
+}
+
+static bool take_segment(const char **text, cw_segment *s) {
+    return take_word(text, "\nsegment") && take_number(text, 10, &s->generation) &&
+           take_signed(text, &s->first) && take_signed(text, &s->count) && take_crc(text, &s->crc);
+}
+
 static cw_status manifest_scan(cw_manifest *m, const char *text, size_t n) {
-    int version = 0, used = 0;
-    int got =
-        sscanf(text,
-               "curlew checkpoint %d generation %" SCNu64 " agent %" SCNu64 " %" SCNx32
-               " state %" SCNu64 " %" SCNx32 " frames %" SCNu64 " %" SCNd64 " %" SCNd64 " %zu%n",
-               &version, &m->generation, &m->agent.bytes, &m->agent.crc, &m->state.bytes,
-               &m->state.crc, &m->frame_bytes, &m->oldest, &m->end, &m->n_segments, &used);
-    if (got >= 1 && version != MANIFEST_VERSION) {
-        return cw_fail(CW_EFORMAT, "version %d; this program reads version %d", version,
-                       MANIFEST_VERSION);
+    uint64_t version = 0, n_segments = 0;
+    bool ours = take_word(&text, "curlew checkpoint") && take_number(&text, 10, &version);
+    if (ours && version != MANIFEST_VERSION) {
+        return cw_fail(CW_EFORMAT, "version %llu; this program reads version %d",
+                       (unsigned long long)version, MANIFEST_VERSION);
     }
-    if (got != 10 || m->n_segments > n / sizeof "segment") {
-        m->n_segments = 0;
+    ours = ours && take_word(&text, "\ngeneration") && take_number(&text, 10, &m->generation) &&
+           take_word(&text, "\nagent") && take_number(&text, 10, &m->agent.bytes) &&
+           take_crc(&text, &m->agent.crc) && take_word(&text, "\nstate") &&
+           take_number(&text, 10, &m->state.bytes) && take_crc(&text, &m->state.crc) &&
+           take_word(&text, "\nframes") && take_number(&text, 10, &m->frame_bytes) &&
+           take_signed(&text, &m->oldest) && take_signed(&text, &m->end) &&
+           take_number(&text, 10, &n_segments);
+    if (!ours || n_segments > n / sizeof "segment") {
         return cw_fail(CW_EFORMAT, "it is not a checkpoint's manifest");
     }
-    if (m->n_segments == 0) return CW_OK;
-    size_t n_segments = m->n_segments;
-    CW_TRY(cw_alloc(&m->segment, n_segments, sizeof *m->segment, "a checkpoint's segments"));
-    for (size_t i = 0; i < n_segments; i++) {
-        cw_segment *s = &m->segment[i];
-        text += used;
-        got = sscanf(text, " segment %" SCNu64 " %" SCNd64 " %" SCNd64 " %" SCNx32 "%n",
-                     &s->generation, &s->first, &s->count, &s->crc, &used);
-        if (got != 4) return cw_fail(CW_EFORMAT, "segment %zu is not readable", i);
+    if (n_segments == 0) return CW_OK;
+    CW_TRY(
+        cw_alloc(&m->segment, (size_t)n_segments, sizeof *m->segment, "a checkpoint's segments"));
+    m->n_segments = (size_t)n_segments;
+    for (size_t i = 0; i < m->n_segments; i++) {
+        if (!take_segment(&text, &m->segment[i])) {
+            return cw_fail(CW_EFORMAT, "segment %zu is not readable", i);
+        }
     }
     return CW_OK;
 }
@@ -158,14 +197,18 @@ cw_status cw_checkpoint_newest_below(const char *folder, uint64_t bound, uint64_
         if (errno == ENOENT) return CW_OK;
         return cw_fail(CW_EIO, "cannot list %s: %s", folder, strerror(errno));
     }
-    for (struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
+    struct dirent *e;
+    while (errno = 0, (e = readdir(dir)) != NULL) {
         uint64_t number;
         char same[64];
         if (sscanf(e->d_name, "manifest-%" SCNu64, &number) != 1) continue;
         snprintf(same, sizeof same, "manifest-%" PRIu64, number);
-        if (strcmp(same, e->d_name) == 0 && number < bound && number > *out) *out = number;
+        if (strcmp(same, e->d_name) != 0 || number > CW_CHECKPOINT_GENERATION_MAX) continue;
+        if (number < bound && number > *out) *out = number;
     }
+    int error = errno; /* a list that breaks off is not a folder without checkpoints */
     closedir(dir);
+    if (error != 0) return cw_fail(CW_EIO, "cannot list %s: %s", folder, strerror(error));
     return CW_OK;
 }
 

@@ -104,12 +104,9 @@ cw_status cw_trainer_open_logs(cw_trainer *trainer) {
     CW_TRY(cw_folder_path(path, run, "metrics.csv"));
     CW_TRY(cw_csv_open(&trainer->metrics, path, metric_columns, N_METRIC_COLUMNS, keep));
     CW_TRY(cw_folder_path(path, run, "eval.csv"));
-    return cw_csv_open(&trainer->evals, path, eval_columns, N_EVAL_COLUMNS, keep);
-}
-
-cw_status cw_trainer_sync_logs(const cw_trainer *trainer) {
-    CW_TRY(cw_csv_sync(trainer->metrics));
-    return cw_csv_sync(trainer->evals);
+    CW_TRY(cw_csv_open(&trainer->evals, path, eval_columns, N_EVAL_COLUMNS, keep));
+    CW_TRY(cw_folder_path(path, run, CW_TIMING_NAME));
+    return cw_csv_open(&trainer->timing, path, cw_timing_columns(), CW_TIMING_COLUMNS, keep);
 }
 
 void cw_trainer_count_update(cw_trainer *trainer, const cw_update_stats *stats) {
@@ -135,7 +132,30 @@ cw_status cw_trainer_log_metrics(cw_trainer *trainer) {
     }
     row[N_METRIC_COLUMNS - 1] = cw_trainer_wall_s(trainer);
     memset(state->metric, 0, sizeof state->metric);
-    return cw_csv_row(trainer->metrics, row);
+    CW_TRY(cw_csv_row(trainer->metrics, row));
+    return cw_trainer_log_timing(trainer);
+}
+
+void cw_trainer_times(const cw_trainer *trainer, double out[CW_RUN_TIMES]) {
+    const double *s = trainer->seconds;
+    double phases[CW_PHASE_COUNT];
+    cw_agent_times(trainer->agent, phases);
+    double times[CW_RUN_TIMES] = {[CW_TIME_SAMPLE] = s[CW_RUN_SAMPLE],
+                                  [CW_TIME_ACT] = s[CW_RUN_ACT],
+                                  [CW_TIME_WAIT] = s[CW_RUN_WAIT],
+                                  [CW_TIME_EVALUATION] = s[CW_RUN_EVAL],
+                                  [CW_TIME_CHECKPOINT] = s[CW_RUN_CHECKPOINT],
+                                  [CW_TIME_ENVIRONMENT] = cw_worker_seconds(trainer->worker)};
+    for (int i = 0; i < CW_PHASE_COUNT; i++) times[CW_TIME_UPDATE + i] = phases[i];
+    for (int i = 0; i < CW_RUN_TIMES; i++) out[i] = trainer->earlier_time_s[i] + times[i];
+}
+
+cw_status cw_trainer_log_timing(cw_trainer *trainer) {
+    const cw_run_state *state = &trainer->state;
+    double row[CW_TIMING_COLUMNS] = {(double)state->frames, (double)state->agent_steps,
+                                     (double)state->updates, cw_trainer_wall_s(trainer)};
+    cw_trainer_times(trainer, &row[CW_TIMING_FIRST]);
+    return cw_csv_row(trainer->timing, row);
 }
 
 cw_status cw_trainer_log_eval(cw_trainer *trainer, const double *returns, int n) {

@@ -65,10 +65,7 @@ cw_status cw_trainer_evaluate(cw_trainer *trainer) {
         double sum = 0;
         for (int i = 0; i < n; i++) sum += returns[i];
         state->last_eval = sum / n;
-        if (!(state->best_eval >= state->last_eval)) {
-            state->best_eval = state->last_eval;
-            state->best_at = state->frames;
-        }
+        if (!(state->best_eval >= state->last_eval)) state->best_eval = state->last_eval;
         state->evaluated_at = state->frames;
         state->evaluations++;
         cw_trainer_line(trainer,
@@ -179,13 +176,13 @@ cw_status cw_trainer_finish(cw_trainer *trainer, cw_run_result *out) {
     char weights[CW_PATH], curve[CW_PATH], video[CW_PATH] = "";
     if (state->evaluated_at != state->frames) CW_TRY(cw_trainer_evaluate(trainer));
     CW_TRY(cw_trainer_save(trainer));
-    CW_TRY(cw_trainer_wait_for_save(trainer));
     CW_TRY(write_weights(trainer, weights));
     CW_TRY(write_curve(trainer, curve));
     if (trainer->settings.train.video) {
         cw_trainer_progress(trainer, "record", true);
         CW_TRY(write_video(trainer, video));
     }
+    CW_TRY(cw_trainer_log_timing(trainer));
     report_cost(trainer);
     cw_trainer_line(trainer, "score: mean return %.1f at %lld frames (%d episodes, best %.1f)",
                     state->last_eval, (long long)state->frames,

@@ -7,6 +7,7 @@
 
 #include <curlew/run.h>
 
+#include <math.h>
 #include <stdio.h>
 
 #define FILE_MAX_BYTES (UINT64_C(1) << 34)
@@ -50,6 +51,12 @@ static cw_status check_actions(rollout *r, const cw_safetensors *in) {
                        (long long)a->shape[0], r->env.spec.step_limit);
     }
     r->steps = a->shape[0];
+    for (int64_t i = 0; i < r->steps * dim; i++) {
+        if (!isfinite(((const double *)a->data)[i])) {
+            return cw_fail(CW_EFORMAT, "tensor 'actions': [%lld, %lld] is not a finite number",
+                           (long long)(i / dim), (long long)(i % dim));
+        }
+    }
     for (int i = 0; i < r->n_frames; i++) {
         if (r->frame_steps[i] < 0 || r->frame_steps[i] > r->steps) {
             return cw_fail(CW_EINVAL, "--frames: step %lld is not in 0 to %lld",

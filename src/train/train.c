@@ -7,6 +7,7 @@
 #include "env/suite.h"
 #include "train/backend.h"
 #include "train/config_api.h"
+#include "train/machine.h"
 #include "train/trainer.h"
 
 #include <math.h>
@@ -73,15 +74,16 @@ static cw_replay_desc replay_desc(const cw_trainer *trainer) {
                             .include_latest = settings->curl.include_latest};
 }
 
-/* Says what the run needs and refuses one that cannot fit. */
+/* Bytes of the learner's networks, with everything that they work on. */
+static double learner_bytes(const cw_trainer *trainer) {
+    return (double)(cw_agent_bytes(trainer->agent) + cw_actor_bytes(trainer->actor));
+}
+
+/* Refuses a run that cannot fit. */
 static cw_status check_memory(cw_trainer *trainer, const cw_replay_desc *desc) {
     double replay = (double)cw_replay_bytes(desc);
-    double agent = (double)(cw_agent_bytes(trainer->agent) + cw_actor_bytes(trainer->actor) +
-                            cw_trainer_saving_bytes(trainer));
+    double agent = learner_bytes(trainer);
     double available = (double)cw_memory_available();
-    cw_trainer_line(trainer,
-                    "memory: replay %.2f GB for %lld transitions, agent %.2f GB; available %.2f GB",
-                    replay * 1e-9, (long long)desc->capacity, agent * 1e-9, available * 1e-9);
     if (available > 0 && replay + agent > available) {
         return cw_fail(CW_ENOMEM,
                        "the run needs %.2f GB and %.2f GB are available; replay.capacity = %lld "
@@ -105,25 +107,18 @@ static cw_status open_env(cw_trainer *trainer) {
     }
     trainer->env_live = true;
     trainer->view = cw_view_of(settings, &trainer->env.env.spec);
-    char renderer[256];
-    status = cw_env_renderer_describe(&trainer->env.env, renderer, sizeof renderer);
-    if (status == CW_OK) cw_trainer_line(trainer, "renderer: %s", renderer);
     return cw_worker_create(&trainer->worker, &trainer->env);
 }
 
 static cw_status open_learner(cw_trainer *trainer) {
     const cw_settings *settings = &trainer->settings;
     CW_TRY(cw_backend_select(&trainer->be, "auto", settings->run.precision, settings->run.threads));
-    char text[256];
-    CW_TRY(cw_backend_describe(trainer->be, text, sizeof text));
-    cw_trainer_line(trainer, "backend: %s", text);
     cw_agent_spec spec = cw_agent_spec_of(settings, &trainer->env.env.spec);
     CW_TRY(cw_agent_create(&trainer->agent, trainer->be, &spec));
     CW_TRY(cw_actor_create(&trainer->actor, trainer->agent, 1));
     cw_replay_desc desc = replay_desc(trainer);
-    CW_TRY(cw_replay_create(&trainer->replay, &desc));
-    CW_TRY(cw_trainer_open_saving(trainer));
     CW_TRY(check_memory(trainer, &desc));
+    CW_TRY(cw_replay_create(&trainer->replay, &desc));
     return cw_alloc(&trainer->stack, (size_t)settings->env.frame_stack, sizeof *trainer->stack,
                     "the newest stack");
 }
@@ -134,18 +129,7 @@ static void init_state(cw_trainer *trainer) {
                                     .evaluated_at = -1,
                                     .last_return = NAN,
                                     .last_eval = NAN,
-                                    .best_eval = NAN,
-                                    .best_at = -1};
-}
-
-/* A shorter period than that of the session before holds at once; an equal one changes nothing. */
-static void hasten(cw_trainer *trainer) {
-    cw_run_state *state = &trainer->state;
-    const cw_train_settings *train = &trainer->settings.train;
-    int64_t checkpoint = state->frames + train->checkpoint_every;
-    int64_t eval = state->frames + train->eval_every;
-    if (state->next_checkpoint > checkpoint) state->next_checkpoint = checkpoint;
-    if (state->next_eval > eval) state->next_eval = eval;
+                                    .best_eval = NAN};
 }
 
 static cw_status open_log(cw_trainer *trainer) {
@@ -155,36 +139,42 @@ static cw_status open_log(cw_trainer *trainer) {
     return trainer->log != NULL ? CW_OK : cw_fail(CW_EIO, "cannot write %s", path);
 }
 
-/* Keys that may change from session to session, and did. */
-static void tell_changes(cw_trainer *trainer, const cw_settings *before) {
-    int i = 0;
-    const cw_settings *now = &trainer->settings;
-    for (const cw_key *key; (key = cw_settings_difference(before, now, &i)) != NULL;) {
-        char was[CW_SETTING_TEXT * 4], is[CW_SETTING_TEXT * 4];
-        if (cw_settings_get(before, key->name, was, sizeof was) != CW_OK) continue;
-        if (cw_settings_get(now, key->name, is, sizeof is) != CW_OK) continue;
-        cw_trainer_line(trainer, "changed: %s = %s (was %s)", key->name, is, was);
+/* What runs here and on what: the lines "machine:", "backend:" and "renderer:" of log.txt are what
+ * a report says about them later. */
+static cw_status say_what_runs(cw_trainer *trainer) {
+    const cw_settings *settings = &trainer->settings;
+    char text[512];
+    cw_trainer_line(trainer, "curlew %s: %s, profile %s, seed %llu, %lld frames -> %s",
+                    cw_version(), settings->env.task, settings->run.profile,
+                    (unsigned long long)settings->run.seed, (long long)settings->train.frames,
+                    settings->run.out);
+    cw_machine_describe(text, sizeof text);
+    cw_trainer_line(trainer, "machine: %s", text);
+    CW_TRY(cw_backend_describe(trainer->be, text, sizeof text));
+    cw_trainer_line(trainer, "backend: %s", text);
+    if (cw_env_renderer_describe(&trainer->env.env, text, sizeof text) == CW_OK) {
+        cw_trainer_line(trainer, "renderer: %s", text);
     }
+    cw_replay_desc desc = replay_desc(trainer);
+    cw_trainer_line(trainer,
+                    "memory: replay %.2f GB for %lld transitions, agent %.2f GB; available %.2f GB",
+                    (double)cw_replay_bytes(&desc) * 1e-9, (long long)desc.capacity,
+                    learner_bytes(trainer) * 1e-9, (double)cw_memory_available() * 1e-9);
+    return CW_OK;
 }
 
 /* The folder is touched last: a run that cannot be leaves nothing behind. */
 static cw_status open_run(cw_trainer *trainer) {
     CW_TRY(cw_settings_check(&trainer->settings));
-    cw_trainer_line(trainer, "curlew %s: %s, profile %s, seed %llu, %lld frames -> %s",
-                    cw_version(), trainer->settings.env.task, trainer->settings.run.profile,
-                    (unsigned long long)trainer->settings.run.seed,
-                    (long long)trainer->settings.train.frames, trainer->settings.run.out);
     CW_TRY(open_env(trainer));
     CW_TRY(open_learner(trainer));
     bool configured;
-    cw_settings before;
-    CW_TRY(cw_folder_open(&trainer->settings, &trainer->lock_fd, &configured, &before));
+    CW_TRY(cw_folder_open(&trainer->settings, &trainer->lock_fd, &configured));
     CW_TRY(open_log(trainer));
-    if (configured) tell_changes(trainer, &before);
+    CW_TRY(say_what_runs(trainer));
     init_state(trainer);
     CW_TRY(cw_trainer_restore(trainer, &trainer->resumed));
     if (trainer->resumed) {
-        hasten(trainer);
         cw_trainer_line(trainer, "going on from %lld frames, %lld updates",
                         (long long)trainer->state.frames, (long long)trainer->state.updates);
     } else {
@@ -192,6 +182,7 @@ static cw_status open_run(cw_trainer *trainer) {
     }
     CW_TRY(cw_trainer_open_logs(trainer));
     trainer->earlier_wall_s = trainer->state.wall_s;
+    memcpy(trainer->earlier_time_s, trainer->state.time_s, sizeof trainer->earlier_time_s);
     trainer->rate_clock = cw_clock_s();
     trainer->rate_frames = trainer->state.frames;
     trainer->rate_updates = trainer->state.updates;
@@ -201,9 +192,10 @@ static cw_status open_run(cw_trainer *trainer) {
 static void close_run(cw_trainer *trainer) {
     cw_worker_destroy(trainer->worker);
     if (trainer->env_live) cw_agent_env_deinit(&trainer->env);
-    cw_trainer_close_saving(trainer); /* waits for a save under way; the rest is what it reads */
+    cw_trainer_close_saving(trainer);
     cw_csv_close(trainer->metrics);
     cw_csv_close(trainer->evals);
+    cw_csv_close(trainer->timing);
     cw_free(trainer->stack);
     cw_replay_destroy(trainer->replay);
     cw_actor_destroy(trainer->actor);
@@ -218,7 +210,6 @@ static void close_run(cw_trainer *trainer) {
 static cw_status begin_episode(cw_trainer *trainer) {
     cw_run_state *state = &trainer->state;
     cw_timestep unused;
-    CW_TRY(cw_trainer_tend_save(trainer));
     cw_worker_start_reset(trainer->worker, cw_replay_lend(trainer->replay));
     CW_TRY(cw_worker_wait(trainer->worker, &unused));
     CW_TRY(cw_replay_commit_first(trainer->replay));
@@ -291,7 +282,6 @@ static cw_status agent_step(cw_trainer *trainer) {
     double from = cw_clock_s();
     CW_TRY(choose_action(trainer, action));
     trainer->seconds[CW_RUN_ACT] += cw_clock_s() - from;
-    CW_TRY(cw_trainer_tend_save(trainer));
     cw_worker_start_step(trainer->worker, action, cw_replay_lend(trainer->replay));
     bool learning = trainer->state.agent_steps >= trainer->settings.train.seed_steps;
     cw_status updated = learning ? update_once(trainer) : CW_OK;
@@ -308,20 +298,19 @@ static cw_status agent_step(cw_trainer *trainer) {
     return CW_OK;
 }
 
-/* What is due between two steps, in an order that a resumed run repeats: evaluation, checkpoint.
- * The best policy so far gets a checkpoint of its own. */
+/* What is due between two steps, in an order that a resumed run repeats: evaluation, checkpoint. */
 static cw_status between_steps(cw_trainer *trainer) {
     cw_run_state *state = &trainer->state;
     const cw_train_settings *train = &trainer->settings.train;
-    bool best = false;
     if (train->eval_every > 0 && state->frames >= state->next_eval) {
         CW_TRY(cw_trainer_evaluate(trainer));
         state->next_eval += train->eval_every;
-        best = train->checkpoint_best && state->best_at == state->frames;
     }
-    bool due = state->frames >= state->next_checkpoint;
-    if (due) state->next_checkpoint += train->checkpoint_every;
-    return due || best ? cw_trainer_save(trainer) : CW_OK;
+    if (state->frames >= state->next_checkpoint) {
+        state->next_checkpoint += train->checkpoint_every;
+        CW_TRY(cw_trainer_save(trainer));
+    }
+    return CW_OK;
 }
 
 static cw_status loop(cw_trainer *trainer) {
@@ -331,7 +320,6 @@ static cw_status loop(cw_trainer *trainer) {
         if (status == CW_EINTERRUPTED || cw_trainer_should_stop(trainer)) {
             /* An evaluation that was cut short is repeated whole by the resumed run. */
             CW_TRY(cw_trainer_save(trainer));
-            CW_TRY(cw_trainer_wait_for_save(trainer));
             cw_trainer_line(trainer, "stopped at %lld frames; the same command goes on from here",
                             (long long)state->frames);
             return cw_fail(CW_EINTERRUPTED, "stopped at %lld frames", (long long)state->frames);

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,8 +121,12 @@ bool cw_weights_known(cw_agent *agent, const char *name) {
     return resolve_alias(name, own, sizeof own) && find_param(agent, own, &unused);
 }
 
+static bool is_number(const cw_tensor *tensor) {
+    return tensor->ndim == 0 || (tensor->ndim == 1 && tensor->shape[0] == 1);
+}
+
 static bool same_shape(const cw_tensor *a, const cw_tensor *b) {
-    if (cw_tensor_count(a) == 1 && cw_tensor_count(b) == 1) return a->ndim <= 1 && b->ndim <= 1;
+    if (is_number(a) && is_number(b)) return true;
     if (a->ndim != b->ndim) return false;
     for (int i = 0; i < a->ndim; i++) {
         if (a->shape[i] != b->shape[i]) return false;
@@ -149,6 +154,33 @@ static cw_status check_tensor(const char *name, const cw_tensor *have, const cw_
     shape_text(want_text, sizeof want_text, want);
     return cw_fail(CW_EFORMAT, "tensor '%s' has shape %s; it must have %s", name, have_text,
                    want_text);
+}
+
+cw_status cw_weights_check(const cw_safetensors *file, const cw_param_table *table) {
+    for (int i = 0; i < table->n; i++) {
+        const cw_param *row = &table->row[i];
+        const cw_tensor *have = cw_safetensors_find(file, row->name);
+        if (have == NULL) return cw_fail(CW_EFORMAT, "tensor '%s' is missing", row->name);
+        cw_tensor want = cw_tensor_nd(CW_F32, NULL, row->ndim, row->shape);
+        CW_TRY(check_tensor(row->name, have, &want));
+    }
+    return CW_OK;
+}
+
+cw_status cw_weights_metadata(const cw_safetensors *file, const char *key, int64_t min, int64_t max,
+                              int64_t *value) {
+    const char *text = cw_safetensors_metadata(file, key);
+    if (text == NULL) return CW_OK;
+    errno = 0;
+    bool digits = text[0] != '\0' && text[strspn(text, "0123456789")] == '\0';
+    long long got = digits ? strtoll(text, NULL, 10) : 0;
+    if (!digits || errno == ERANGE || got < min || got > max) {
+        return cw_fail(CW_EFORMAT,
+                       "metadata '%s' is '%.80s'; it must be a whole number, %lld to %lld", key,
+                       text, (long long)min, (long long)max);
+    }
+    *value = got;
+    return CW_OK;
 }
 
 static cw_status load_tensor(const cw_safetensors *file, const char *name, const cw_tensor *to) {
@@ -184,16 +216,8 @@ static cw_status check_alias(cw_agent *agent, const cw_safetensors *file, const 
 static cw_status load_steps(cw_agent *agent, const cw_safetensors *file, int opt) {
     char key[CW_WEIGHTS_NAME];
     snprintf(key, sizeof key, "adam.%s.t", cw_agent_optimiser_name(agent, opt));
-    const char *text = cw_safetensors_metadata(file, key);
-    if (text == NULL) return CW_OK;
-    char *end;
-    long long t = strtoll(text, &end, 10);
-    if (end == text || *end != '\0' || t < 0) {
-        return cw_fail(CW_EFORMAT, "metadata '%s' is '%s'; it must be a whole number of 0 or more",
-                       key, text);
-    }
-    *cw_agent_optimiser_steps(agent, opt) = t;
-    return CW_OK;
+    return cw_weights_metadata(file, key, 0, CW_WEIGHTS_STEP_MAX,
+                               cw_agent_optimiser_steps(agent, opt));
 }
 
 cw_status cw_weights_load(cw_agent *agent, const cw_safetensors *file) {

@@ -9,6 +9,7 @@
 #define CW_WEIGHTS_MAX      512
 #define CW_WEIGHTS_NAME     128
 #define CW_WEIGHTS_META_MAX 16
+#define CW_WEIGHTS_STEP_MAX (INT64_C(1) << 60) /* updates; counting on cannot overflow */
 
 /* Entries for a writer; the tensors are views into the agent. */
 typedef struct cw_weights {
@@ -32,6 +33,15 @@ cw_status cw_weights_add_meta(cw_weights *weights, const char *key, const char *
 
 /* Whether `name` belongs to an agent's file: a parameter, an alias of one, or optimiser state. */
 bool cw_weights_known(cw_agent *agent, const char *name);
+
+/* Whether a file has every parameter of a table with its shape, as f32 or f64: what is asked before
+ * an agent of sizes that a file names is made. CW_EFORMAT names the tensor. */
+cw_status cw_weights_check(const cw_safetensors *file, const cw_param_table *table);
+
+/* The whole number from min to max that is the metadata's value of `key`; *value stays as it is
+ * when the file has no such key. CW_EFORMAT names the key. */
+cw_status cw_weights_metadata(const cw_safetensors *file, const char *key, int64_t min, int64_t max,
+                              int64_t *value);
 
 /* Reads every parameter by name (f32 or f64 in the file), checks aliases for equality, and reads
  * optimiser state where the file has it (absent: zero). CW_EFORMAT names the tensor that is

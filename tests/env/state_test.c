@@ -5,6 +5,7 @@
 #include "env/toy/toy.h"
 #include "test.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -160,11 +161,87 @@ static void test_refusals(void **state) {
     destroy_env(&toy);
 }
 
+/* Where numbers lie in a saved state of dmcontrol: magic and six words, started, steps, the words
+ * of the generator, its index, flag and kept normal, then doubles. */
+enum {
+    AT_STARTED = 8 + 5 * 4 + 4,
+    AT_STEPS = AT_STARTED + 4,
+    AT_INDEX = AT_STEPS + 4 + 4 * CW_MT19937_WORDS,
+    AT_FLAG = AT_INDEX + 4,
+    AT_NORMAL = AT_FLAG + 4,
+    AT_DOUBLES = AT_NORMAL + 8
+};
+
+static void refuse_int(cw_env *env, unsigned char *bytes, size_t n, size_t at, int32_t value,
+                       const char *why) {
+    int32_t kept;
+    memcpy(&kept, bytes + at, 4);
+    memcpy(bytes + at, &value, 4);
+    assert_int_equal(env->vtable->state(env->self, bytes, &n, true), CW_EFORMAT);
+    assert_error_has(why);
+    memcpy(bytes + at, &kept, 4);
+}
+
+static void refuse_real(cw_env *env, unsigned char *bytes, size_t n, size_t at, double value,
+                        const char *why) {
+    double kept;
+    memcpy(&kept, bytes + at, 8);
+    memcpy(bytes + at, &value, 8);
+    assert_int_equal(env->vtable->state(env->self, bytes, &n, true), CW_EFORMAT);
+    assert_error_has(why);
+    memcpy(bytes + at, &kept, 8);
+}
+
+/* The right header and size, but numbers that no save has: an index outside of the generator's
+ * words would be read from. */
+static void test_forged_states(void **state) {
+    (void)state;
+    cw_env env = make_env("cartpole-swingup", 3, 0);
+    unsigned char *bytes;
+    size_t n;
+    reset_env(&env);
+    save(&env, &bytes, &n);
+    refuse_int(&env, bytes, n, AT_STARTED, 2, "step number");
+    refuse_int(&env, bytes, n, AT_STARTED, -1, "step number");
+    refuse_int(&env, bytes, n, AT_STEPS, -1, "step number");
+    refuse_int(&env, bytes, n, AT_STEPS, 1001, "step number");
+    refuse_int(&env, bytes, n, AT_INDEX, -1, "random numbers");
+    refuse_int(&env, bytes, n, AT_INDEX, CW_MT19937_WORDS + 1, "random numbers");
+    refuse_int(&env, bytes, n, AT_FLAG, 2, "random numbers");
+    refuse_real(&env, bytes, n, AT_NORMAL, NAN, "random numbers");
+    refuse_real(&env, bytes, n, AT_DOUBLES, INFINITY, "not finite");
+    refuse_real(&env, bytes, n, n - 8, NAN, "not finite");
+    refuse_real(&env, bytes, n, AT_DOUBLES + 8, 1e300, "QPOS"); /* behind the time */
+    load(&env, bytes, n);
+    free(bytes);
+    destroy_env(&env);
+
+    cw_env toy = make_env("toy", 3, 0);
+    reset_env(&toy);
+    save(&toy, &bytes, &n);
+    const size_t toy_index = 8 + 4 * CW_MT19937_WORDS, toy_dot = toy_index + 16;
+    const size_t toy_started = toy_dot + 32;
+    const char *why = "makes no sense";
+    refuse_int(&toy, bytes, n, toy_index, -1, why);
+    refuse_int(&toy, bytes, n, toy_started, 2, why);
+    refuse_int(&toy, bytes, n, toy_started, -1, why);
+    refuse_int(&toy, bytes, n, toy_started + 4, -1, why);
+    refuse_int(&toy, bytes, n, toy_started + 4, 1 << 20, why);
+    for (size_t i = 0; i < 4; i++) {
+        refuse_real(&toy, bytes, n, toy_dot + 8 * i, NAN, why);
+        refuse_real(&toy, bytes, n, toy_dot + 8 * i, 1.5, why);
+    }
+    load(&toy, bytes, n);
+    free(bytes);
+    destroy_env(&toy);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_task),
         cmocka_unit_test(test_pixels),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_forged_states),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

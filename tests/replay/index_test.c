@@ -214,6 +214,7 @@ static void test_header_fields_are_checked(void **state) {
     REFUSE(AT_SLOTS, int64_t, 1000, "slots");
     REFUSE(AT_CAPACITY, int64_t, 22, "capacity");
     REFUSE(AT_COMMITTED, int64_t, -1, "make no sense");
+    REFUSE(AT_COMMITTED, int64_t, INT64_MAX, "make no sense");
     REFUSE(AT_COMMITTED, int64_t, 0, "past the newest frame");
     REFUSE(AT_COMMITTED, int64_t, 3, "row");
     /* As if the oldest frame were the run's first, which begins an episode; this one does not. */
@@ -342,9 +343,7 @@ static void test_crc_check_value(void **state) {
     for (size_t cut = 0; cut <= 32; cut++) {
         uint32_t first = cw_crc32c(0, bytes, cut);
         assert_int_equal(cw_crc32c(first, bytes + cut, 32 - cut), 0x62A8AB43u);
-        assert_int_equal(cw_crc32c_plain(first, bytes + cut, 32 - cut), 0x62A8AB43u);
     }
-    assert_int_equal(cw_crc32c_plain(0, "123456789", 9), 0xE3069283u);
 }
 
 int main(void) {

@@ -1,11 +1,11 @@
 #include "env/dmcontrol/dm_env.h"
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "env/dmcontrol/dm_state.h"
 #include "env/dmcontrol/domain.h"
 #include "env/dmcontrol/guard.h"
+#include "env/dmcontrol/models.h"
 #include "env/dmcontrol/render.h"
 
 #include <stdlib.h>
@@ -124,12 +124,6 @@ static const cw_env_vtable vtable = {dm_reset, dm_step, dm_render, dm_state, dm_
 
 /* ---- creation ---- */
 
-static cw_status model_path(const cw_dm_domain *domain, char *out, size_t out_bytes) {
-    const char *folder = getenv("CURLEW_MODELS");
-    if (!folder || !*folder) folder = CW_MODELS_FOLDER;
-    return cw_path_join(out, out_bytes, folder, domain->model);
-}
-
 typedef struct look_up_job {
     const cw_dm_domain *domain;
     cw_dm_sim *sim;
@@ -142,7 +136,7 @@ static void run_look_up(void *argument) {
 
 static cw_status load_sim(const cw_dm_domain *domain, cw_dm_sim *sim) {
     char path[1100];
-    CW_TRY(model_path(domain, path, sizeof path));
+    CW_TRY(cw_dm_model_path(domain->model, path, sizeof path));
     CW_TRY(
         cw_physics_load(&sim->physics, path, domain->substeps, domain->edit, sim->task->parameter));
     look_up_job job = {domain, sim};

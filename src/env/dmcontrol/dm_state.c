@@ -2,8 +2,10 @@
 
 #include "base/crc.h"
 #include "base/error.h"
+#include "env/dmcontrol/dm_env.h"
 #include "env/dmcontrol/guard.h"
 
+#include <math.h>
 #include <string.h>
 
 #define VERSION 1u
@@ -87,6 +89,19 @@ static void restore(void *argument) {
     mj_step1(m, d);
 }
 
+static bool all_finite(const unsigned char *from, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        double value;
+        from = get(from, &value, sizeof value);
+        if (!isfinite(value)) return false;
+    }
+    return true;
+}
+
+static cw_status nonsense(const cw_dm_sim *sim, const char *what) {
+    return cw_fail(CW_EFORMAT, "the saved state of %s: %s", sim->task->name, what);
+}
+
 cw_status cw_dm_state_load(cw_dm_sim *sim, cw_dm_progress *progress, double *scratch,
                            const void *buffer, size_t *n_bytes) {
     size_t needed = cw_dm_state_bytes(sim);
@@ -94,15 +109,25 @@ cw_status cw_dm_state_load(cw_dm_sim *sim, cw_dm_progress *progress, double *scr
     if (*n_bytes < needed || memcmp(buffer, &h, sizeof h) != 0)
         return cw_fail(CW_EFORMAT, "the saved state is not one of %s by this version",
                        sim->task->name);
+    cw_dm_progress at;
+    cw_mt19937 rng;
     const unsigned char *from = (const unsigned char *)buffer + sizeof h;
-    from = get(from, progress, sizeof *progress);
-    from = get(from, &sim->rng, sizeof sim->rng);
+    from = get(from, &at, sizeof at);
+    from = get(from, &rng, sizeof rng);
+    if (at.started < 0 || at.started > 1 || at.steps < 0 || at.steps > CW_DM_STEP_LIMIT)
+        return nonsense(sim, "its step number makes no sense");
+    if (!cw_mt19937_sound(&rng)) return nonsense(sim, "its random numbers make no sense");
+    if (!all_finite(from, (size_t)h.n_state + h.n_sensor))
+        return nonsense(sim, "it holds a number that is not finite");
+    *progress = at;
+    sim->rng = rng;
     from = get(from, scratch, h.n_state * sizeof(double));
     const unsigned char *sensors = from;
     from += h.n_sensor * sizeof(double);
     for (int i = 0; i < sim->n_edits; i++) from = get(from, sim->edit[i].at, sim->edit[i].n_bytes);
     restore_job job = {sim, scratch};
     CW_TRY(cw_mujoco_guard(restore, &job));
+    if (cw_physics_warnings(&sim->physics) > 0) return nonsense(sim, cw_mujoco_warning());
     memcpy(sim->physics.data->sensordata, sensors, h.n_sensor * sizeof(double));
     *n_bytes = needed;
     return CW_OK;

@@ -17,7 +17,8 @@ typedef struct cw_dm_progress {
 size_t cw_dm_state_bytes(const cw_dm_sim *sim);
 
 /* *n_bytes: size of buffer in, bytes used out; scratch holds mjSTATE_INTEGRATION. A buffer of
- * another task, model or version is CW_EFORMAT and changes nothing. */
+ * another task, model or version, or with numbers that no save has, is CW_EFORMAT and changes
+ * nothing; one that MuJoCo cannot go on from is CW_EFORMAT too, or CW_EENV. */
 cw_status cw_dm_state_save(const cw_dm_sim *sim, const cw_dm_progress *progress, double *scratch,
                            void *buffer, size_t *n_bytes);
 cw_status cw_dm_state_load(cw_dm_sim *sim, cw_dm_progress *progress, double *scratch,

@@ -73,17 +73,37 @@ static cw_status toy_render(void *self, uint8_t *frame) {
     return CW_OK;
 }
 
+/* Whether a state from outside can be gone on from. */
+static bool is_sound(const toy_state *s) {
+    for (int i = 0; i < 2; i++) {
+        if (!(s->dot[i] >= 0.0 && s->dot[i] <= 1.0)) return false;
+        if (!(s->target[i] >= 0.0 && s->target[i] <= 1.0)) return false;
+    }
+    return cw_mt19937_sound(&s->rng) && (s->started == 0 || s->started == 1) && s->steps >= 0 &&
+           s->steps <= CW_TOY_STEPS;
+}
+
+static cw_status toy_load(toy_state *s, const void *buffer, size_t n_bytes) {
+    toy_state loaded;
+    if (n_bytes < sizeof loaded || memcmp(buffer, magic, sizeof magic) != 0)
+        return cw_fail(CW_EFORMAT, "the saved state is not one of toy by this version");
+    memcpy(&loaded, buffer, sizeof loaded);
+    if (!is_sound(&loaded)) return cw_fail(CW_EFORMAT, "the saved state of toy makes no sense");
+    *s = loaded;
+    return CW_OK;
+}
+
 static cw_status toy_save_load(void *self, void *buffer, size_t *n_bytes, bool load) {
     toy_state *s = &((toy_env *)self)->state;
-    if (load && (*n_bytes < sizeof *s || memcmp(buffer, magic, sizeof magic) != 0))
-        return cw_fail(CW_EFORMAT, "the saved state is not one of toy by this version");
+    if (load) {
+        CW_TRY(toy_load(s, buffer, *n_bytes));
+        *n_bytes = sizeof *s;
+        return CW_OK;
+    }
     if (*n_bytes < sizeof *s)
         return cw_fail(CW_EINVAL, "the state of toy needs %zu bytes; the buffer has %zu", sizeof *s,
                        *n_bytes);
-    if (load)
-        memcpy(s, buffer, sizeof *s);
-    else
-        memcpy(buffer, s, sizeof *s);
+    memcpy(buffer, s, sizeof *s);
     *n_bytes = sizeof *s;
     return CW_OK;
 }
