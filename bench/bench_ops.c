@@ -191,6 +191,83 @@ static void bench_prim(const cw_backend *be, const char *name, const cw_prim *pr
     cw_free(call.scratch);
 }
 
+/* The library's kernels on the layouts of the layer's forward kernel. */
+static void bench_library(const cw_backend *be, const conv_bench *b, int i, const char *name,
+                          double flops) {
+    const cw_conv_layer *layer = &b->net->layer[i];
+    const cw_conv_shape *s = &layer->shape;
+    dnnl_engine_t engine = ((cw_onednn *)be->state)->engine;
+    cw_conv_mds mds = {.stride = s->stride};
+    must(cw_prim_md(&layer->forward, DNNL_ARG_SRC, &mds.src));
+    must(cw_prim_md(&layer->forward, DNNL_ARG_DST, &mds.dst));
+    must(cw_md_init(&mds.weights, 4, (int64_t[]){s->f, s->c, 3, 3}, dnnl_format_tag_any));
+    must(cw_md_init(&mds.bias, 1, &s->f, dnnl_x));
+    cw_prim data, weights;
+    must(cw_prim_conv_backward_data(&data, engine, &mds, &layer->forward));
+    must(cw_prim_conv_backward_weights(&weights, engine, &mds, &layer->forward));
+    char text[80];
+    snprintf(text, sizeof text, "%s forward", name);
+    bench_prim(be, text, &layer->forward, flops);
+    if (i > 0) {
+        snprintf(text, sizeof text, "%s backward data", name);
+        bench_prim(be, text, &data, flops);
+        snprintf(text, sizeof text, "%s backward weights", name);
+        bench_prim(be, text, &weights, flops);
+    }
+    cw_prim_free(&data);
+    cw_prim_free(&weights);
+    cw_md *all[] = {&mds.src, &mds.weights, &mds.bias, &mds.dst};
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++) cw_md_free(all[k]);
+}
+
+/* A layer of a convnet by tiles, on the convnet's own memory. */
+typedef struct tiles_call {
+    conv_bench *bench;
+    const cw_conv_layer *layer;
+    float *x, *y, *dx, *dy, *u_forward, *u_backward, *bias, *dweight;
+} tiles_call;
+
+static void call_tiles_forward(void *context) {
+    tiles_call *t = context;
+    cw_tiles_forward(t->bench->net, t->layer, t->y, t->x, t->u_forward, t->bias, t->bench->scratch);
+}
+
+static void call_tiles_data(void *context) {
+    tiles_call *t = context;
+    cw_tiles_backward_data(t->bench->net, t->layer, t->dx, t->x, t->dy, t->u_backward,
+                           t->bench->scratch);
+}
+
+static void call_tiles_weights(void *context) {
+    tiles_call *t = context;
+    cw_tiles_backward_weights(t->bench->net, t->layer, t->dweight, t->x, t->dy, t->bench->scratch);
+}
+
+/* The rates are those of the direct convolution: products that tiles save count as done. */
+static void bench_tiles(conv_bench *b, int layer, const char *name, double flops) {
+    const cw_conv_layer *l = &b->net->layer[layer];
+    int64_t inputs = b->desc.batch * l->shape.c * l->shape.h * l->shape.w;
+    int64_t outputs = b->desc.batch * l->shape.f * l->shape.oh * l->shape.ow;
+    tiles_call t = {.bench = b, .layer = l};
+    t.x = reals(inputs);
+    t.dx = reals(inputs);
+    t.y = reals(outputs);
+    t.dy = reals(outputs);
+    t.dweight = reals((int64_t)l->n_weight + l->shape.f);
+    t.u_forward = (float *)((char *)b->packed + l->packed_forward);
+    t.u_backward = (float *)((char *)b->packed + l->packed_backward);
+    t.bias = (float *)((char *)b->packed + l->packed_bias);
+    static const timed_fn calls[3] = {call_tiles_forward, call_tiles_data, call_tiles_weights};
+    static const char *const names[3] = {"forward", "backward data", "backward weights"};
+    for (int i = 0; i < 3; i++) {
+        char text[80];
+        snprintf(text, sizeof text, "%s %s", name, names[i]);
+        row(text, best_seconds(calls[i], &t), flops, 0, "own tiles; ReLU included");
+    }
+    float *all[] = {t.x, t.dx, t.y, t.dy, t.dweight};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) cw_free(all[i]);
+}
+
 /* Backward of one layer alone is its weights' gradient, the ReLU and the features' reorder. */
 static void bench_weights(cw_backend *be, const cw_convnet_desc *whole, int layer,
                           const char *name) {
@@ -223,16 +300,16 @@ static void bench_convnet(cw_backend *be, int64_t batch) {
     for (int i = 0; i < desc.n_layers; i++) {
         const cw_conv_layer *l = &b.net->layer[i];
         double flops = conv_flops(&desc, i);
-        char name[64];
+        char name[32];
         all += flops;
-        snprintf(name, sizeof name, "conv %d forward", i + 1);
-        bench_prim(be, name, &l->forward, flops);
-        if (i > 0) {
-            snprintf(name, sizeof name, "conv %d backward data", i + 1);
-            bench_prim(be, name, &l->backward_data, flops);
+        snprintf(name, sizeof name, "conv %d", i + 1);
+        bench_library(be, &b, i, name, flops);
+        if (l->tiles && l->tiles_back) {
+            bench_tiles(&b, i, name, flops);
+        } else {
+            snprintf(name, sizeof name, "conv %d backward weights", i + 1);
+            bench_weights(be, &desc, i, name);
         }
-        snprintf(name, sizeof name, "conv %d backward weights", i + 1);
-        bench_weights(be, &desc, i, name);
     }
     double bytes = (double)(batch * 9 * 84 * 84);
     char note[64];

@@ -1,5 +1,5 @@
 /* Convolution stacks of the oneDNN backend against the reference in f64. */
-#include "backend/onednn/kernels.h"
+#include "backend/onednn/conv.h"
 #include "backend/support.h"
 #include "test.h"
 
@@ -51,12 +51,27 @@ static void assert_equal_exactly(const char *name, const char *what, const cw_te
     }
 }
 
+static bool any_tiles(const conv_case *c) {
+    cw_convnet *net;
+    bool any = false;
+    assert_int_equal(onednn->ops->convnet_create(onednn, &net, &c->desc), CW_OK);
+    for (int i = 0; i < c->desc.n_layers; i++) {
+        any = any || net->layer[i].tiles || net->layer[i].tiles_back;
+    }
+    onednn->ops->convnet_destroy(net);
+    return any;
+}
+
 /* Integers below 2^24 add without rounding in any order: whatever kernel runs, features and
- * gradients are the reference's to the last bit. */
+ * gradients are the reference's to the last bit. Layers by tiles multiply by fractions, so their
+ * cases are test_reals_are_near's. */
 static void test_integers_are_exact(void **state) {
     (void)state;
+    int exact = 0;
     for (int i = 0; i < N_CASES; i++) {
         const conv_case *c = &cases[i];
+        if (any_tiles(c)) continue;
+        exact++;
         conv_data data = conv_data_new(c, CONV_EXACT, 11 + (uint64_t)i);
         conv_result want = conv_run(reference, c, &data);
         conv_result got = conv_run(onednn, c, &data);
@@ -68,6 +83,7 @@ static void test_integers_are_exact(void **state) {
         if (c->desc.train) assert_equal_exactly(c->name, "dparams", &got.dparams, &want.dparams);
         test_release();
     }
+    assert_true(exact >= N_CASES / 2);
 }
 
 /* A constant tensor of one number, as a scale. */

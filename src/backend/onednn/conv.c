@@ -23,10 +23,18 @@ cw_status cw_onednn_convnet_pack(cw_convnet *net, void *packed, const void *para
     for (int i = 0; i < net->desc.n_layers; i++) {
         const cw_conv_layer *layer = &net->layer[i];
         const float *weight = (const float *)params + layer->param;
-        void *forward[2] = {(void *)weight, at(packed, layer->packed_forward)};
-        CW_TRY(run(net, &layer->pack_forward, NULL, forward));
+        if (layer->tiles) {
+            cw_tiles_pack(layer, &layer->forward_tiles, at(packed, layer->packed_forward), weight);
+        } else {
+            void *forward[2] = {(void *)weight, at(packed, layer->packed_forward)};
+            CW_TRY(run(net, &layer->pack_forward, NULL, forward));
+        }
         memcpy(at(packed, layer->packed_bias), weight + layer->n_weight,
                (size_t)layer->shape.f * sizeof(float));
+        if (layer->tiles_back) {
+            cw_tiles_pack(layer, &layer->backward_tiles, at(packed, layer->packed_backward),
+                          weight);
+        }
         if (layer->pack_backward.primitive == NULL) continue;
         void *backward[2] = {(void *)weight, at(packed, layer->packed_backward)};
         CW_TRY(run(net, &layer->pack_backward, NULL, backward));
@@ -88,7 +96,11 @@ cw_status cw_onednn_convnet_forward(cw_convnet *net, cw_tensor *features, void *
         const cw_conv_layer *l = &net->layer[i];
         void *pointers[4] = {layer_input(net, acts, i), at(packed, l->packed_forward),
                              at(packed, l->packed_bias), at(acts, l->output)};
-        CW_TRY(run(net, &l->forward, scratch, pointers));
+        if (l->tiles) {
+            cw_tiles_forward(net, l, pointers[3], pointers[0], pointers[1], pointers[2], scratch);
+        } else {
+            CW_TRY(run(net, &l->forward, scratch, pointers));
+        }
     }
     void *pointers[2] = {at(acts, net->layer[net->desc.n_layers - 1].output), features->data};
     return run(net, &net->features_out, scratch, pointers);
@@ -127,7 +139,7 @@ typedef struct weights_job {
 } weights_job;
 
 static int64_t padded_filters(const weights_job *job) {
-    int64_t lanes = job->layer->weights->lanes;
+    int64_t lanes = job->layer->own->lanes;
     return (job->layer->shape.f + lanes - 1) / lanes * lanes;
 }
 
@@ -144,8 +156,8 @@ static void weights_body(void *context, int64_t begin, int64_t end) {
         float *bias_sums = sums + filters * s->c * 9;
         memset(sums, 0, (size_t)(filters * (s->c * 9 + 1)) * sizeof(float));
         for (int64_t b = batch * part / parts; b < batch * (part + 1) / parts; b++) {
-            job->layer->weights->conv_weights(sums, bias_sums, job->x + b * channels * s->h * s->w,
-                                              job->dy + b * filters * s->oh * s->ow, s);
+            job->layer->own->conv_weights(sums, bias_sums, job->x + b * channels * s->h * s->w,
+                                          job->dy + b * filters * s->oh * s->ow, s);
         }
     }
 }
@@ -154,7 +166,7 @@ static void weights_body(void *context, int64_t begin, int64_t end) {
 static void collect_body(void *context, int64_t begin, int64_t end) {
     const weights_job *job = context;
     const cw_conv_shape *s = &job->layer->shape;
-    int64_t lanes = job->layer->weights->lanes;
+    int64_t lanes = job->layer->own->lanes;
     int64_t taps = s->c * 9;
     float *dbias = job->dweight + job->layer->n_weight;
     const float *bias_sums = job->sums + padded_filters(job) * taps;
@@ -174,12 +186,31 @@ static void collect_body(void *context, int64_t begin, int64_t end) {
     }
 }
 
+/* dx: the gradient to the output of layer i-1, before its ReLU. */
+static cw_status backward_data(const cw_convnet *net, int i, void *dx, const void *acts,
+                               const void *packed, void *dy, void *scratch) {
+    const cw_conv_layer *l = &net->layer[i];
+    void *u = at(packed, l->packed_backward);
+    if (l->tiles_back) {
+        cw_tiles_backward_data(net, l, dx, layer_input(net, acts, i), dy, u, scratch);
+        return CW_OK;
+    }
+    void *pointers[3] = {dx, u, dy};
+    CW_TRY(run(net, &l->backward_data, scratch, pointers));
+    mask(net, &net->layer[i - 1], dx, layer_input(net, acts, i));
+    return CW_OK;
+}
+
 static cw_status backward_weights(const cw_convnet *net, int i, float *dparams, const void *acts,
                                   void *dy, void *scratch) {
     const cw_conv_layer *l = &net->layer[i];
     float *dweight = dparams + l->param;
     void *x = layer_input(net, acts, i);
-    if (l->weights != NULL) {
+    if (l->tiles) {
+        cw_tiles_backward_weights(net, l, dweight, x, dy, scratch);
+        return CW_OK;
+    }
+    if (l->own != NULL) {
         weights_job job = {.net = net, .layer = l, .x = x, .dy = dy, .dweight = dweight};
         job.sums = at(scratch, net->sums);
         cw_parallel_for(net->be->threads, 1, weights_body, &job);
@@ -207,14 +238,12 @@ cw_status cw_onednn_convnet_backward(cw_convnet *net, void *dparams, void *acts,
     void *dy = at(scratch, net->gradient[last % 2]);
     void *in[2] = {dfeatures->data, dy};
     CW_TRY(run(net, &net->features_in, scratch, in));
+    mask(net, &net->layer[last], dy, at(acts, net->layer[last].output));
     for (int i = last; i >= 0; i--) {
-        const cw_conv_layer *l = &net->layer[i];
-        mask(net, l, dy, at(acts, l->output));
         CW_TRY(backward_weights(net, i, dparams, acts, dy, scratch));
         if (i == 0) break;
         void *dx = at(scratch, net->gradient[(i - 1) % 2]);
-        void *pointers[3] = {dx, at(packed, l->packed_backward), dy};
-        CW_TRY(run(net, &l->backward_data, scratch, pointers));
+        CW_TRY(backward_data(net, i, dx, acts, packed, dy, scratch));
         dy = dx;
     }
     return CW_OK;

@@ -18,8 +18,11 @@ typedef struct cw_conv_layer {
 
     cw_prim forward, pack_forward;
     cw_prim backward_data, pack_backward;
-    const cw_kernels *weights; /* whose conv_weights is used; NULL: oneDNN's primitive is */
-    cw_prim backward_weights, unpack_dweight; /* none where the loop is used */
+    /* Loops of our own by the channel blocks of the output; NULL where none fits. */
+    const cw_kernels *own;
+    bool tiles, tiles_back; /* by Winograd's tiles: forward and backward weights; backward data */
+    cw_winograd forward_tiles, backward_tiles; /* where they are used */
+    cw_prim backward_weights, unpack_dweight;  /* only when `own` is NULL */
 } cw_conv_layer;
 
 struct cw_convnet {
@@ -34,7 +37,29 @@ struct cw_convnet {
     size_t gradient[2];  /* byte of `scratch`: gradients to layer outputs, in turn */
     size_t sums;         /* byte of `scratch`: partial weight gradients, one set per thread */
     size_t sums_count;   /* elements of one set */
+    size_t strips;       /* byte of `scratch`: tiles at work, one set per thread */
+    size_t strip_count;  /* elements of one set */
     size_t prim_scratch; /* byte of `scratch`: for oneDNN */
 };
+
+/* ---- layers by Winograd's tiles: conv_tiles.c ---- */
+
+/* The tiles of layer->shape; false where they would save too little. */
+bool cw_tiles_choose(cw_winograd *out, const cw_kernels *kernels, const cw_conv_shape *shape,
+                     int64_t batch, bool backward);
+/* Floats that one thread needs at work. */
+size_t cw_tiles_scratch(const cw_winograd *tiles);
+/* u (36, out, in) from the layer's OIHW weight. */
+void cw_tiles_pack(const cw_conv_layer *layer, const cw_winograd *tiles, float *u,
+                   const float *weight);
+/* y = ReLU(conv(x) + bias) */
+void cw_tiles_forward(const cw_convnet *net, const cw_conv_layer *layer, float *y, const float *x,
+                      const float *u, const float *bias, void *scratch);
+/* dx = gradient to x before the ReLU that x came out of */
+void cw_tiles_backward_data(const cw_convnet *net, const cw_conv_layer *layer, float *dx,
+                            const float *x, const float *dy, const float *u, void *scratch);
+/* dweight: OIHW weight and bias */
+void cw_tiles_backward_weights(const cw_convnet *net, const cw_conv_layer *layer, float *dweight,
+                               const float *x, const float *dy, void *scratch);
 
 #endif

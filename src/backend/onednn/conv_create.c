@@ -83,9 +83,9 @@ static void take(size_t *at, size_t *used, size_t bytes) {
     *used = arena.used;
 }
 
-/* The table whose gradient loop works on channel blocks of that width; NULL when none does. The
- * best table is not always it: oneDNN can be told to use a smaller instruction set. */
-static const cw_kernels *find_weights_loop(const cw_onednn *state, int64_t block) {
+/* The table whose loops work on channel blocks of that width; NULL when none does. The best table
+ * is not always it: oneDNN can be told to use a smaller instruction set. */
+static const cw_kernels *find_own_loops(const cw_onednn *state, int64_t block) {
     if (state->kernels->lanes == block) return state->kernels;
     const cw_kernels *all[3];
     for (int i = cw_kernels_all(all) - 1; i >= 0; i--) {
@@ -94,28 +94,46 @@ static const cw_kernels *find_weights_loop(const cw_onednn *state, int64_t block
     return NULL;
 }
 
-/* Kernels of the backward pass of one layer. */
+/* Bytes of a weight in the tiles' domain. */
+static size_t tiles_weight_bytes(const cw_winograd *g) {
+    return (size_t)(36 * g->in_c * g->out_c) * sizeof(float);
+}
+
+/* Kernels of the backward pass of one layer; `data`: its input's gradient is wanted. */
 static cw_status create_backward(cw_convnet *net, cw_conv_layer *layer, cw_conv_mds *mds,
                                  bool data) {
     const cw_onednn *state = net->be->state;
     size_t bytes = 0;
-    if (data) {
+    if (data && layer->own != NULL) {
+        layer->tiles_back = cw_tiles_choose(&layer->backward_tiles, layer->own, &layer->shape,
+                                            net->desc.batch, true);
+    }
+    if (layer->tiles_back) {
+        bytes = tiles_weight_bytes(&layer->backward_tiles);
+    } else if (data) {
         CW_TRY(
             cw_prim_conv_backward_data(&layer->backward_data, state->engine, mds, &layer->forward));
         CW_TRY(create_weight_reorder(state, &layer->pack_backward, &layer->backward_data,
                                      DNNL_ARG_WEIGHTS, &layer->shape, true, &bytes));
-        take(&layer->packed_backward, &net->bytes.packed, bytes);
     }
-    int64_t dst_block;
-    int64_t dst_dims[4] = {net->desc.batch, layer->shape.f, layer->shape.oh, layer->shape.ow};
-    CW_TRY(find_block(&mds->dst, dst_dims, &dst_block));
-    if (layer->shape.x_block > 0) layer->weights = find_weights_loop(state, dst_block);
-    if (layer->weights != NULL) return CW_OK;
+    if (data) take(&layer->packed_backward, &net->bytes.packed, bytes);
+    if (layer->own != NULL) return CW_OK;
     CW_TRY(cw_prim_conv_backward_weights(&layer->backward_weights, state->engine, mds,
                                          &layer->forward));
     CW_TRY(create_weight_reorder(state, &layer->unpack_dweight, &layer->backward_weights,
                                  DNNL_ARG_DIFF_WEIGHTS, &layer->shape, false, &bytes));
     take(&layer->dweight, &net->bytes.scratch, bytes);
+    return CW_OK;
+}
+
+/* The loops of our own that can work on the layer's maps, and whether by tiles. */
+static cw_status find_own(const cw_convnet *net, cw_conv_layer *layer, const cw_md *dst) {
+    int64_t dims[4] = {net->desc.batch, layer->shape.f, layer->shape.oh, layer->shape.ow};
+    int64_t block;
+    CW_TRY(find_block(dst, dims, &block));
+    if (layer->shape.x_block > 0) layer->own = find_own_loops(net->be->state, block);
+    layer->tiles = layer->own != NULL && cw_tiles_choose(&layer->forward_tiles, layer->own,
+                                                         &layer->shape, net->desc.batch, false);
     return CW_OK;
 }
 
@@ -134,8 +152,11 @@ static cw_status create_layer(cw_convnet *net, int i, cw_md *md) {
         status = create_forward(net, layer, &mds, NULL, dnnl_nchw);
         layer->shape.x_block = 1;
     }
+    if (status == CW_OK) status = find_own(net, layer, &mds.dst);
     size_t bytes = 0;
-    if (status == CW_OK) {
+    if (status == CW_OK && layer->tiles) {
+        bytes = tiles_weight_bytes(&layer->forward_tiles);
+    } else if (status == CW_OK) {
         status = create_weight_reorder(state, &layer->pack_forward, &layer->forward,
                                        DNNL_ARG_WEIGHTS, &layer->shape, true, &bytes);
     }
@@ -218,22 +239,34 @@ static size_t larger(size_t a, const cw_prim *prim) {
     return prim->scratch > a ? prim->scratch : a;
 }
 
-/* Partial sums of the weight-gradient loop, one set per thread, and oneDNN's scratchpad. */
+/* Floats of one thread's partial gradient of a layer. */
+static size_t count_sums(const cw_conv_layer *l) {
+    if (l->tiles) return (size_t)(36 * l->shape.c * l->shape.f + l->shape.f);
+    int64_t lanes = l->own->lanes;
+    return (size_t)((l->shape.f + lanes - 1) / lanes * lanes) * (size_t)(l->shape.c * 9 + 1);
+}
+
+/* For the loops of our own, one set per thread: partial gradients, tiles at work. And oneDNN's
+ * scratchpad. */
 static void carve_scratch(cw_convnet *net) {
     size_t prim = larger(larger(0, &net->features_out), &net->features_in);
     size_t sums = 0;
+    size_t strips = 0;
     for (int i = 0; i < net->desc.n_layers; i++) {
         cw_conv_layer *l = &net->layer[i];
         prim = larger(larger(prim, &l->forward), &l->backward_data);
         prim = larger(larger(prim, &l->backward_weights), &l->unpack_dweight);
-        if (l->weights == NULL) continue;
-        int64_t lanes = l->weights->lanes;
-        size_t filters = (size_t)((l->shape.f + lanes - 1) / lanes * lanes);
-        size_t count = filters * (size_t)(l->shape.c * 9 + 1);
-        if (count > sums) sums = count;
+        if (net->desc.train && l->own != NULL && count_sums(l) > sums) sums = count_sums(l);
+        size_t forward = l->tiles ? cw_tiles_scratch(&l->forward_tiles) : 0;
+        size_t backward = l->tiles_back ? cw_tiles_scratch(&l->backward_tiles) : 0;
+        if (forward > strips) strips = forward;
+        if (backward > strips) strips = backward;
     }
+    size_t threads = (size_t)net->be->threads;
     net->sums_count = sums;
-    take(&net->sums, &net->bytes.scratch, sums * sizeof(float) * (size_t)net->be->threads);
+    net->strip_count = strips;
+    take(&net->sums, &net->bytes.scratch, sums * sizeof(float) * threads);
+    take(&net->strips, &net->bytes.scratch, strips * sizeof(float) * threads);
     take(&net->prim_scratch, &net->bytes.scratch, prim);
 }
 

@@ -26,6 +26,18 @@ typedef struct cw_conv_shape {
     int64_t stride;
 } cw_conv_shape;
 
+/* One 3x3 convolution with stride 1 by tiles of 4x4 outputs (winograd_body.h). `in` and `out` are
+ * what the kernel reads and writes: for backward data the gradients to the layer's output and
+ * input. Channels are multiples of `lanes` and lie in blocks of it. */
+typedef struct cw_winograd {
+    int64_t batch;
+    int64_t in_c, in_h, in_w;
+    int64_t out_c, out_h, out_w;
+    int64_t padding;          /* zeros around the input on every side: 0, or 2 for backward data */
+    int64_t tiles_h, tiles_w; /* tiles of a sample */
+    int64_t strip;            /* tiles that go through the kernel together, k * tile_rows */
+} cw_winograd;
+
 typedef struct cw_kernels {
     const char *isa;
     int64_t lanes; /* channel block of the output that conv_weights works on */
@@ -46,6 +58,25 @@ typedef struct cw_kernels {
      * bias_sums (F). x is the input, dy the gradient to the output. */
     void (*conv_weights)(float *sums, float *bias_sums, const float *x, const float *dy,
                          const cw_conv_shape *shape);
+
+    int64_t tile_rows; /* cw_winograd.strip is a multiple of it */
+    /* Input channels [begin, end) of u (36, out_c/lanes, in_c, lanes) from OIHW weights, whose
+     * outputs and inputs change places when `backward`. */
+    void (*winograd_pack)(float *u, const float *weight, const cw_winograd *g, bool backward,
+                          int64_t begin, int64_t end);
+    /* Strips [begin, end) of all tiles. With bias (out_c): out = ReLU(conv + bias). Without:
+     * out = conv where relu (shaped as out) is above 0, else 0. */
+    void (*winograd_apply)(float *out, const float *in, const float *u, const float *bias,
+                           const float *relu, const cw_winograd *g, float *scratch, int64_t begin,
+                           int64_t end);
+    /* Adds the gradient over strips [begin, end), still in the tiles' domain: du, shaped as u,
+     * and dbias (out_c). */
+    void (*winograd_gradient)(float *du, float *dbias, const float *x, const float *dy,
+                              const cw_winograd *g, float *scratch, int64_t begin, int64_t end);
+    /* Input channels [begin, end) of the OIHW gradient from `sets` du, each `set` floats after
+     * the one before. */
+    void (*winograd_collect)(float *dweight, const float *sums, size_t set, int sets,
+                             const cw_winograd *g, int64_t begin, int64_t end);
 } cw_kernels;
 
 extern const cw_kernels cw_kernels_generic;

@@ -4,6 +4,7 @@
 #include "backend/onednn/kernels.h"
 
 #include <math.h>
+#include <string.h>
 
 static void adam(float *restrict p, float *restrict m, float *restrict v, const float *restrict g,
                  size_t n, const cw_adam_scalars *s) {
@@ -149,6 +150,8 @@ static void conv_weights(float *sums, float *bias_sums, const float *x, const fl
     }
 }
 
+#include "backend/onednn/winograd_body.h"
+
 const cw_kernels KERNELS = {
     .isa = ISA,
     .lanes = LANES,
@@ -161,4 +164,9 @@ const cw_kernels KERNELS = {
     .column_sums = column_sums,
     .pixels = pixels,
     .conv_weights = conv_weights,
+    .tile_rows = TILE_ROWS,
+    .winograd_pack = winograd_pack,
+    .winograd_apply = winograd_apply,
+    .winograd_gradient = winograd_gradient,
+    .winograd_collect = winograd_collect,
 };

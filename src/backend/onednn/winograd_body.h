@@ -1,0 +1,434 @@
+/* 3x3 convolutions with stride 1 as F(4x4, 3x3) of Winograd (Lavin & Gray 2016, "Fast algorithms
+ * for convolutional neural networks"): a tile of 4x4 outputs costs 36 products per pair of channels
+ * instead of 144. Included by kernels_body.h, once per instruction set.
+ *
+ *   outputs = A' [ (G g G') * (B' d B) ] A      d: 6x6 inputs, g: 3x3 weight, *: elementwise
+ *
+ * at the points 0, +-5/8, +-3/2 and infinity. Rounding errors depend on the points: with these they
+ * are about half of those at 0, +-1, +-2 (tests/backend/conv_test.c bounds them), and every
+ * constant of A and B is exact. The elementwise products of many tiles are one matrix product over
+ * channels for each of the 36 places. */
+#define P   0.625F
+#define Q   1.5F
+#define PP  (P * P)
+#define QQ  (Q * Q)
+#define PPP (P * P * P)
+#define QQQ (Q * Q * Q)
+
+/* Registers of the matrix products: tiles x vectors of output channels, and for the weights'
+ * gradient input channels x vectors of output channels. */
+#if LANES == 16
+#define TILE_ROWS    12
+#define CHANNEL_ROWS 8
+#elif defined(__AVX2__)
+#define TILE_ROWS    6
+#define CHANNEL_ROWS 4
+#else
+#define TILE_ROWS    3
+#define CHANNEL_ROWS 2
+#endif
+
+typedef int vec_bits __attribute__((vector_size(LANES * 4)));
+
+/* Where a tile lies: sample, row and column of its first output. */
+typedef struct tile_place {
+    int64_t sample, row, column;
+} tile_place;
+
+static tile_place first_tile(const cw_winograd *g, int64_t tile) {
+    int64_t each = g->tiles_h * g->tiles_w;
+    int64_t rest = tile % each;
+    return (tile_place){tile / each, rest / g->tiles_w * 4, rest % g->tiles_w * 4};
+}
+
+static void next_tile(const cw_winograd *g, tile_place *at) {
+    at->column += 4;
+    if (at->column < 4 * g->tiles_w) return;
+    at->column = 0;
+    at->row += 4;
+    if (at->row < 4 * g->tiles_h) return;
+    at->row = 0;
+    at->sample++;
+}
+
+/* The side x side pixels from (row, column) of a map of `height` x `width`, zero outside of it: a
+ * pointer into the map, or, at its edge, a copy in `edge`. *row_step: floats from row to row. */
+static const float *take_pixels(const float *map, int64_t height, int64_t width, int64_t row,
+                                int64_t column, int64_t side, float *edge, int64_t *row_step) {
+    if (row >= 0 && column >= 0 && row + side <= height && column + side <= width) {
+        *row_step = width * LANES;
+        return map + (row * width + column) * LANES;
+    }
+    *row_step = side * LANES;
+    for (int64_t i = 0; i < side; i++) {
+        for (int64_t j = 0; j < side; j++) {
+            int64_t y = row + i;
+            int64_t x = column + j;
+            vec value = {0};
+            if (y >= 0 && x >= 0 && y < height && x < width) {
+                value = *(const memory_vec *)(map + (y * width + x) * LANES);
+            }
+            *(memory_vec *)(edge + (i * side + j) * LANES) = value;
+        }
+    }
+    return edge;
+}
+
+/* out = B' d */
+static inline __attribute__((always_inline)) void input_line(vec out[6], const vec d[6]) {
+    vec even_p = d[4] - QQ * d[2];
+    vec odd_p = d[3] - QQ * d[1];
+    vec even_q = d[4] - PP * d[2];
+    vec odd_q = d[3] - PP * d[1];
+    out[0] = d[4] - (PP + QQ) * d[2] + PP * QQ * d[0];
+    out[1] = even_p + P * odd_p;
+    out[2] = even_p - P * odd_p;
+    out[3] = even_q + Q * odd_q;
+    out[4] = even_q - Q * odd_q;
+    out[5] = d[5] - (PP + QQ) * d[3] + PP * QQ * d[1];
+}
+
+/* out = A' m */
+static inline __attribute__((always_inline)) void output_line(vec out[4], const vec m[6]) {
+    vec even_p = m[1] + m[2];
+    vec odd_p = m[1] - m[2];
+    vec even_q = m[3] + m[4];
+    vec odd_q = m[3] - m[4];
+    out[0] = m[0] + even_p + even_q;
+    out[1] = P * odd_p + Q * odd_q;
+    out[2] = PP * even_p + QQ * even_q;
+    out[3] = PPP * odd_p + QQQ * odd_q + m[5];
+}
+
+/* out = A d */
+static inline __attribute__((always_inline)) void gradient_line(vec out[6], const vec d[4]) {
+    vec even_p = d[0] + PP * d[2];
+    vec odd_p = d[1] + PP * d[3];
+    vec even_q = d[0] + QQ * d[2];
+    vec odd_q = d[1] + QQ * d[3];
+    out[0] = d[0];
+    out[1] = even_p + P * odd_p;
+    out[2] = even_p - P * odd_p;
+    out[3] = even_q + Q * odd_q;
+    out[4] = even_q - Q * odd_q;
+    out[5] = d[3];
+}
+
+/* v[place] = (B' d B)[place] for the 36 places, `step` floats apart. */
+static inline void transform_input(float *v, int64_t step, const float *x, int64_t row_step) {
+    vec half[6][6];
+    for (int j = 0; j < 6; j++) {
+        vec d[6];
+        vec out[6];
+        for (int i = 0; i < 6; i++) d[i] = *(const memory_vec *)(x + i * row_step + j * LANES);
+        input_line(out, d);
+        for (int i = 0; i < 6; i++) half[i][j] = out[i];
+    }
+    for (int i = 0; i < 6; i++) {
+        vec out[6];
+        input_line(out, half[i]);
+        for (int j = 0; j < 6; j++) *(memory_vec *)(v + (i * 6 + j) * step) = out[j];
+    }
+}
+
+/* v[place] = (A dy A')[place]; adds the sum of dy to `sums`. */
+static inline void transform_gradient(float *v, int64_t step, float *sums, const float *dy,
+                                      int64_t row_step) {
+    vec half[6][4];
+    vec sum = {0};
+    for (int j = 0; j < 4; j++) {
+        vec d[4];
+        vec out[6];
+        for (int i = 0; i < 4; i++) d[i] = *(const memory_vec *)(dy + i * row_step + j * LANES);
+        sum += d[0] + d[1] + (d[2] + d[3]);
+        gradient_line(out, d);
+        for (int i = 0; i < 6; i++) half[i][j] = out[i];
+    }
+    for (int i = 0; i < 6; i++) {
+        vec out[6];
+        gradient_line(out, half[i]);
+        for (int j = 0; j < 6; j++) *(memory_vec *)(v + (i * 6 + j) * step) = out[j];
+    }
+    *(memory_vec *)sums += sum;
+}
+
+static inline void transform_output(vec y[4][4], const float *m, int64_t step) {
+    vec half[4][6];
+    for (int j = 0; j < 6; j++) {
+        vec d[6];
+        vec out[4];
+        for (int i = 0; i < 6; i++) d[i] = *(const memory_vec *)(m + (i * 6 + j) * step);
+        output_line(out, d);
+        for (int i = 0; i < 4; i++) half[i][j] = out[i];
+    }
+    for (int i = 0; i < 4; i++) output_line(y[i], half[i]);
+}
+
+/* Tiles of a strip, `channels` of them per tile: v[place * step + tile * channels + channel]. */
+static void load_strip(float *v, int64_t step, const float *map, const cw_winograd *g,
+                       int64_t first, int64_t count) {
+    float edge[36 * LANES];
+    int64_t plane = g->in_h * g->in_w * LANES;
+    tile_place at = first_tile(g, first);
+    for (int64_t t = 0; t < count; t++, next_tile(g, &at)) {
+        const float *sample = map + at.sample * (g->in_c / LANES) * plane;
+        for (int64_t c = 0; c < g->in_c; c += LANES) {
+            int64_t row_step;
+            const float *x =
+                take_pixels(sample + c / LANES * plane, g->in_h, g->in_w, at.row - g->padding,
+                            at.column - g->padding, 6, edge, &row_step);
+            transform_input(v + t * g->in_c + c, step, x, row_step);
+        }
+    }
+    /* The matrix products go by whole blocks of tiles. */
+    size_t rest = (size_t)((TILE_ROWS - count % TILE_ROWS) % TILE_ROWS * g->in_c);
+    for (int k = 0; k < 36 && rest > 0; k++) {
+        memset(v + k * step + count * g->in_c, 0, rest * sizeof(float));
+    }
+}
+
+/* Adds the strip's bias gradient to `sums`. */
+static void load_gradient_strip(float *v, int64_t step, float *sums, const float *map,
+                                const cw_winograd *g, int64_t first, int64_t count) {
+    float edge[16 * LANES];
+    int64_t plane = g->out_h * g->out_w * LANES;
+    tile_place at = first_tile(g, first);
+    for (int64_t t = 0; t < count; t++, next_tile(g, &at)) {
+        const float *sample = map + at.sample * (g->out_c / LANES) * plane;
+        for (int64_t f = 0; f < g->out_c; f += LANES) {
+            int64_t row_step;
+            const float *dy = take_pixels(sample + f / LANES * plane, g->out_h, g->out_w, at.row,
+                                          at.column, 4, edge, &row_step);
+            transform_gradient(v + t * g->out_c + f, step, sums + f, dy, row_step);
+        }
+    }
+}
+
+/* A strip's outputs: with bias, ReLU(y + bias); else the gradient of a ReLU whose output was
+ * `relu`. */
+static void store_strip(float *map, const float *m, int64_t step, const float *bias,
+                        const float *relu, const cw_winograd *g, int64_t first, int64_t count) {
+    int64_t plane = g->out_h * g->out_w * LANES;
+    tile_place at = first_tile(g, first);
+    for (int64_t t = 0; t < count; t++, next_tile(g, &at)) {
+        int64_t rows = g->out_h - at.row < 4 ? g->out_h - at.row : 4;
+        int64_t columns = g->out_w - at.column < 4 ? g->out_w - at.column : 4;
+        for (int64_t f = 0; f < g->out_c; f += LANES) {
+            vec y[4][4];
+            transform_output(y, m + t * g->out_c + f, step);
+            int64_t corner = (at.sample * (g->out_c / LANES) + f / LANES) * plane +
+                             (at.row * g->out_w + at.column) * LANES;
+            for (int64_t i = 0; i < rows; i++) {
+                for (int64_t j = 0; j < columns; j++) {
+                    int64_t pixel = corner + (i * g->out_w + j) * LANES;
+                    vec value = y[i][j];
+                    vec_bits keep;
+                    if (bias != NULL) {
+                        value += *(const memory_vec *)(bias + f);
+                        keep = ~(value < 0.0F);
+                    } else {
+                        keep = *(const memory_vec *)(relu + pixel) > 0.0F;
+                    }
+                    *(memory_vec *)(map + pixel) = (vec)((vec_bits)value & keep);
+                }
+            }
+        }
+    }
+}
+
+/* m (TILE_ROWS, cols vectors) = v (TILE_ROWS, channels) u (channels, cols vectors). */
+static inline __attribute__((always_inline)) void
+multiply_tiles(float *restrict m, int64_t m_row, const float *restrict v, int64_t channels,
+               const float *restrict u, int64_t u_step, int cols) {
+    vec acc[TILE_ROWS][2] = {{{0}}};
+    for (int64_t c = 0; c < channels; c++) {
+        vec w[2];
+        for (int b = 0; b < cols; b++) w[b] = *(const memory_vec *)(u + b * u_step + c * LANES);
+        for (int r = 0; r < TILE_ROWS; r++) {
+            for (int b = 0; b < cols; b++) acc[r][b] += w[b] * v[r * channels + c];
+        }
+    }
+    for (int r = 0; r < TILE_ROWS; r++) {
+        for (int b = 0; b < cols; b++) *(memory_vec *)(m + r * m_row + b * LANES) = acc[r][b];
+    }
+}
+
+/* du (CHANNEL_ROWS, cols vectors) += v' (CHANNEL_ROWS, tiles) d (tiles, cols vectors). */
+static inline __attribute__((always_inline)) void
+add_outer_products(float *restrict du, int64_t du_step, const float *restrict v, int64_t v_row,
+                   const float *restrict d, int64_t d_row, int64_t tiles, int cols) {
+    vec acc[CHANNEL_ROWS][2] = {{{0}}};
+    for (int64_t t = 0; t < tiles; t++) {
+        vec dy[2];
+        for (int b = 0; b < cols; b++) dy[b] = *(const memory_vec *)(d + t * d_row + b * LANES);
+        for (int r = 0; r < CHANNEL_ROWS; r++) {
+            for (int b = 0; b < cols; b++) acc[r][b] += dy[b] * v[t * v_row + r];
+        }
+    }
+    for (int r = 0; r < CHANNEL_ROWS; r++) {
+        for (int b = 0; b < cols; b++) {
+            *(memory_vec *)(du + b * du_step + r * LANES) += acc[r][b];
+        }
+    }
+}
+
+static void winograd_apply(float *out, const float *in, const float *u, const float *bias,
+                           const float *relu, const cw_winograd *g, float *scratch, int64_t begin,
+                           int64_t end) {
+    int64_t total = g->batch * g->tiles_h * g->tiles_w;
+    int64_t v_step = g->strip * g->in_c + LANES;
+    int64_t m_step = g->strip * g->out_c + LANES;
+    int64_t u_step = g->in_c * LANES;
+    float *v = scratch;
+    float *m = scratch + 36 * v_step;
+    for (int64_t s = begin; s < end; s++) {
+        int64_t first = s * g->strip;
+        int64_t count = total - first < g->strip ? total - first : g->strip;
+        load_strip(v, v_step, in, g, first, count);
+        for (int k = 0; k < 36; k++) {
+            const float *vk = v + k * v_step;
+            const float *uk = u + k * g->out_c * g->in_c;
+            for (int64_t t = 0; t < count; t += TILE_ROWS) {
+                for (int64_t f = 0; f < g->out_c; f += 2 * LANES) {
+                    float *to = m + k * m_step + t * g->out_c + f;
+                    const float *from = uk + f * g->in_c;
+                    if (g->out_c - f > LANES) {
+                        multiply_tiles(to, g->out_c, vk + t * g->in_c, g->in_c, from, u_step, 2);
+                    } else {
+                        multiply_tiles(to, g->out_c, vk + t * g->in_c, g->in_c, from, u_step, 1);
+                    }
+                }
+            }
+        }
+        store_strip(out, m, m_step, bias, relu, g, first, count);
+    }
+}
+
+static void winograd_gradient(float *du, float *dbias, const float *x, const float *dy,
+                              const cw_winograd *g, float *scratch, int64_t begin, int64_t end) {
+    int64_t total = g->batch * g->tiles_h * g->tiles_w;
+    int64_t v_step = g->strip * g->in_c + LANES;
+    int64_t d_step = g->strip * g->out_c + LANES;
+    int64_t du_step = g->in_c * LANES;
+    float *v = scratch;
+    float *d = scratch + 36 * v_step;
+    for (int64_t s = begin; s < end; s++) {
+        int64_t first = s * g->strip;
+        int64_t count = total - first < g->strip ? total - first : g->strip;
+        load_strip(v, v_step, x, g, first, count);
+        load_gradient_strip(d, d_step, dbias, dy, g, first, count);
+        for (int k = 0; k < 36; k++) {
+            for (int64_t f = 0; f < g->out_c; f += 2 * LANES) {
+                for (int64_t c = 0; c < g->in_c; c += CHANNEL_ROWS) {
+                    float *to = du + k * g->out_c * g->in_c + f * g->in_c + c * LANES;
+                    const float *vk = v + k * v_step + c;
+                    const float *dk = d + k * d_step + f;
+                    if (g->out_c - f > LANES) {
+                        add_outer_products(to, du_step, vk, g->in_c, dk, g->out_c, count, 2);
+                    } else {
+                        add_outer_products(to, du_step, vk, g->in_c, dk, g->out_c, count, 1);
+                    }
+                }
+            }
+        }
+    }
+}
+
+typedef double wide __attribute__((vector_size(LANES * 8)));
+
+static const double over_zero = 1 / ((double)PP * QQ);
+static const double over_p = 1 / (2 * (double)PP * (PP - QQ));
+static const double over_q = 1 / (2 * (double)QQ * (QQ - PP));
+
+/* out = G g */
+static inline void weight_line(wide out[6], const wide g[3]) {
+    wide even_p = (g[0] + PP * g[2]) * over_p;
+    wide odd_p = g[1] * (P * over_p);
+    wide even_q = (g[0] + QQ * g[2]) * over_q;
+    wide odd_q = g[1] * (Q * over_q);
+    out[0] = g[0] * over_zero;
+    out[1] = even_p + odd_p;
+    out[2] = even_p - odd_p;
+    out[3] = even_q + odd_q;
+    out[4] = even_q - odd_q;
+    out[5] = g[2];
+}
+
+/* out = G' u */
+static inline void weight_gradient_line(wide out[3], const wide u[6]) {
+    wide even_p = (u[1] + u[2]) * over_p;
+    wide odd_p = (u[1] - u[2]) * (P * over_p);
+    wide even_q = (u[3] + u[4]) * over_q;
+    wide odd_q = (u[3] - u[4]) * (Q * over_q);
+    out[0] = u[0] * over_zero + even_p + even_q;
+    out[1] = odd_p + odd_q;
+    out[2] = PP * even_p + QQ * even_q + u[5];
+}
+
+static void winograd_pack(float *u, const float *weight, const cw_winograd *g, bool backward,
+                          int64_t begin, int64_t end) {
+    int64_t in_step = backward ? g->out_c * 9 : 9;
+    int64_t out_step = backward ? 9 : g->in_c * 9;
+    for (int64_t c = begin; c < end; c++) {
+        for (int64_t f = 0; f < g->out_c; f += LANES) {
+            wide w[3][3];
+            wide half[3][6];
+            for (int k = 0; k < 9; k++) {
+                int tap = backward ? 8 - k : k;
+                for (int lane = 0; lane < LANES; lane++) {
+                    w[k / 3][k % 3][lane] = weight[c * in_step + (f + lane) * out_step + tap];
+                }
+            }
+            for (int i = 0; i < 3; i++) weight_line(half[i], w[i]);
+            for (int j = 0; j < 6; j++) {
+                wide column[3] = {half[0][j], half[1][j], half[2][j]};
+                wide out[6];
+                weight_line(out, column);
+                for (int i = 0; i < 6; i++) {
+                    float *to = u + (i * 6 + j) * g->in_c * g->out_c + f * g->in_c + c * LANES;
+                    *(memory_vec *)to = __builtin_convertvector(out[i], vec);
+                }
+            }
+        }
+    }
+}
+
+static void winograd_collect(float *dweight, const float *sums, size_t set, int sets,
+                             const cw_winograd *g, int64_t begin, int64_t end) {
+    for (int64_t c = begin; c < end; c++) {
+        for (int64_t f = 0; f < g->out_c; f += LANES) {
+            wide half[3][6];
+            for (int j = 0; j < 6; j++) {
+                wide column[6];
+                wide out[3];
+                for (int i = 0; i < 6; i++) {
+                    const float *from =
+                        sums + (i * 6 + j) * g->in_c * g->out_c + f * g->in_c + c * LANES;
+                    column[i] = (wide){0};
+                    for (int n = 0; n < sets; n++) {
+                        column[i] += __builtin_convertvector(
+                            *(const memory_vec *)(from + (size_t)n * set), wide);
+                    }
+                }
+                weight_gradient_line(out, column);
+                for (int i = 0; i < 3; i++) half[i][j] = out[i];
+            }
+            for (int i = 0; i < 3; i++) {
+                wide out[3];
+                weight_gradient_line(out, half[i]);
+                for (int j = 0; j < 3; j++) {
+                    for (int lane = 0; lane < LANES; lane++) {
+                        dweight[((f + lane) * g->in_c + c) * 9 + i * 3 + j] = (float)out[j][lane];
+                    }
+                }
+            }
+        }
+    }
+}
+
+#undef P
+#undef Q
+#undef PP
+#undef QQ
+#undef PPP
+#undef QQQ
