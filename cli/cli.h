@@ -16,8 +16,8 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_SIGNAL = 128 };
 typedef struct cli_option {
     const char *name;  /* "--seed" */
     const char *value; /* what follows it ("N"), NULL for a flag */
-    const char *key;   /* the setting that it is short for, NULL when it is none */
-    const char *help;  /* one line */
+    const char *key;  /* the setting that it is short for (a flag: at true), NULL when it is none */
+    const char *help; /* one line */
 } cli_option;
 
 typedef struct cli_args cli_args;

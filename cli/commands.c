@@ -18,6 +18,9 @@ static const cli_option train_options[] = {
     {"--precision", "P", "run.precision", "auto, f32 or bf16"},
     {"--threads", "N", "run.threads", "threads of the update (default: every core)"},
     {"--out", "DIR", "run.out", "run folder (default runs/TASK-PROFILE-seedN)"},
+    {"--checkpoint-every", "FRAMES", "train.checkpoint_every",
+     "environment frames between checkpoints (default 10000)"},
+    {"--fresh", NULL, "run.fresh", "start a new run; refuse a folder that is not empty"},
     QUIET,
     {NULL, NULL, NULL, NULL}};
 
@@ -66,11 +69,13 @@ static const cli_command command_table[] = {
      train_options, 0, 1, true, cli_train},
     {"eval", "RUN", "evaluate the policy of a run",
      "Plays episodes with the newest checkpoint of the run folder RUN, without exploration noise,\n"
-     "and prints each return and their mean.",
-     "curlew eval runs/cartpole-swingup-paper-seed1 --episodes 30", eval_options, 1, 1, false,
-     cli_eval},
+     "and prints each return and their mean. RUN may also be a file of weights in a run folder.",
+     "curlew eval runs/cartpole-swingup-paper-seed1 --episodes 30\n"
+     "curlew eval runs/cartpole-swingup-paper-seed1/best.safetensors",
+     eval_options, 1, 1, false, cli_eval},
     {"record", "RUN", "film one episode of a run",
-     "Plays one episode with the newest checkpoint of the run folder RUN and writes it as MP4.",
+     "Plays one episode with the newest checkpoint of the run folder RUN, or with a file of\n"
+     "weights in it, and writes it as MP4.",
      "curlew record runs/cartpole-swingup-paper-seed1 --out cartpole.mp4", record_options, 1, 1,
      false, cli_record},
     {"list", "[tasks|profiles|keys]", "tasks, profiles and configuration keys",

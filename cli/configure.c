@@ -49,7 +49,8 @@ static int apply_word(cw_config *config, const char *word) {
 static int apply_item(cw_config *config, const cli_item *item) {
     if (item->setting) return apply_word(config, item->value);
     if (!item->option || !item->option->key) return CLI_DONE;
-    cw_status status = cw_config_set(config, item->option->key, item->value);
+    const char *value = item->option->value ? item->value : "true"; /* a flag */
+    cw_status status = cw_config_set(config, item->option->key, value);
     return status == CW_OK ? CLI_DONE : refused(status, item->option->name);
 }
 

@@ -44,7 +44,7 @@ static void print_command(const cli_command *command) {
         char left[64];
         snprintf(left, sizeof left, "%s%s%s", o->name, o->value ? " " : "",
                  o->value ? o->value : "");
-        printf("  %-20s %s\n", left, o->help);
+        printf("  %-26s %s\n", left, o->help);
     }
     puts("\nexamples:");
     for (const char *line = command->examples; *line;) {

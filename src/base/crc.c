@@ -25,7 +25,7 @@ static void table_fill(void) {
     }
 }
 
-uint32_t cw_crc32c(uint32_t crc, const void *bytes, size_t n) {
+uint32_t cw_crc32c_plain(uint32_t crc, const void *bytes, size_t n) {
     pthread_once(&table_once, table_fill);
     const unsigned char *at = bytes;
     crc = ~crc;
@@ -38,4 +38,27 @@ uint32_t cw_crc32c(uint32_t crc, const void *bytes, size_t n) {
     }
     for (; n > 0; at++, n--) crc = (crc >> 8) ^ table[0][(crc ^ *at) & 0xff];
     return ~crc;
+}
+
+#if defined(__x86_64__)
+/* The same by the processor's own instruction; a checkpoint has gigabytes to sum. */
+__attribute__((target("sse4.2"))) static uint32_t crc_sse42(uint32_t crc, const unsigned char *at,
+                                                            size_t n) {
+    uint64_t wide = crc;
+    for (; n >= 8; at += 8, n -= 8) {
+        uint64_t word;
+        memcpy(&word, at, 8);
+        wide = __builtin_ia32_crc32di(wide, word);
+    }
+    crc = (uint32_t)wide;
+    for (; n > 0; at++, n--) crc = __builtin_ia32_crc32qi(crc, *at);
+    return crc;
+}
+#endif
+
+uint32_t cw_crc32c(uint32_t crc, const void *bytes, size_t n) {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("sse4.2")) return ~crc_sse42(~crc, bytes, n);
+#endif
+    return cw_crc32c_plain(crc, bytes, n);
 }

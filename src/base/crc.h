@@ -10,4 +10,7 @@
  * crc(ab) = cw_crc32c(cw_crc32c(0, a), b). Any thread. */
 uint32_t cw_crc32c(uint32_t crc, const void *bytes, size_t n);
 
+/* The same without the instruction that some processors have for it. */
+uint32_t cw_crc32c_plain(uint32_t crc, const void *bytes, size_t n);
+
 #endif

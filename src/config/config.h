@@ -56,9 +56,9 @@ cw_status cw_settings_get(const cw_settings *settings, const char *name, char *o
 cw_status cw_settings_load(cw_settings *settings, const char *path);
 
 /* The resolved configuration as INI text with one comment per key; n bytes without the final
- * zero go to *n, text to a cw_alloc block. run.out is left out: the file lies in that folder, which
- * may be moved, and a path may be longer than a line. cw_settings_load reads everything else back.
- */
+ * zero go to *n, text to a cw_alloc block. Keys that belong to one call are left out: run.out, as
+ * the file lies in that folder, which may be moved, and a path may be longer than a line; and
+ * run.fresh. cw_settings_load reads everything else back. */
 cw_status cw_settings_print(const cw_settings *settings, char **out, size_t *n);
 
 /* Rules between keys (a crop no larger than the image, maps that do not vanish, ...). */
@@ -68,6 +68,10 @@ cw_status cw_settings_check(const cw_settings *settings);
  * (the INI files of configs/profile are compiled in). */
 const char *const *cw_profile_names(void);
 cw_status cw_profile_apply(cw_settings *settings, const char *name);
+
+/* The first key from row *i of the table on whose values differ, and *i behind it; NULL when there
+ * is none. Keys that belong to one call (run.out, run.fresh) are not compared. */
+const cw_key *cw_settings_difference(const cw_settings *a, const cw_settings *b, int *i);
 
 /* The first key whose values differ and that may not change when a run goes on; NULL if none. */
 const cw_key *cw_settings_conflict(const cw_settings *old_settings,

@@ -10,6 +10,9 @@ const cw_key *cw_key_find(const char *name);
 /* Records CW_ENOTFOUND with the nearest name, and returns it. */
 cw_status cw_key_unknown(const char *name);
 
+/* Whether a key belongs to one call and not to the run: not printed, not compared. */
+bool cw_key_of_one_call(const cw_key *key);
+
 /* Parses text for a key into settings; CW_EINVAL naming key, value and what is allowed. */
 cw_status cw_key_parse(const cw_key *key, const char *text, cw_settings *settings);
 

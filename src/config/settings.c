@@ -43,16 +43,31 @@ static size_t field_bytes(const cw_key *key) {
     return sizeof(int64_t);
 }
 
-const cw_key *cw_settings_conflict(const cw_settings *old_settings,
-                                   const cw_settings *new_settings) {
+bool cw_key_of_one_call(const cw_key *key) {
+    return key->offset == offsetof(cw_settings, run.out) ||
+           key->offset == offsetof(cw_settings, run.fresh);
+}
+
+const cw_key *cw_settings_difference(const cw_settings *a, const cw_settings *b, int *i) {
     int n;
     const cw_key *keys = cw_keys(&n);
-    for (int i = 0; i < n; i++) {
-        const char *a = (const char *)old_settings + keys[i].offset;
-        const char *b = (const char *)new_settings + keys[i].offset;
-        bool same = keys[i].type == CW_KEY_TEXT ? strcmp(a, b) == 0
-                                                : memcmp(a, b, field_bytes(&keys[i])) == 0;
-        if (!same && !keys[i].may_change) return &keys[i];
+    while (*i < n) {
+        const cw_key *key = &keys[(*i)++];
+        const char *x = (const char *)a + key->offset;
+        const char *y = (const char *)b + key->offset;
+        bool same =
+            key->type == CW_KEY_TEXT ? strcmp(x, y) == 0 : memcmp(x, y, field_bytes(key)) == 0;
+        if (!same && !cw_key_of_one_call(key)) return key;
     }
     return NULL;
+}
+
+const cw_key *cw_settings_conflict(const cw_settings *old_settings,
+                                   const cw_settings *new_settings) {
+    int i = 0;
+    const cw_key *key = cw_settings_difference(old_settings, new_settings, &i);
+    while (key != NULL && key->may_change) {
+        key = cw_settings_difference(old_settings, new_settings, &i);
+    }
+    return key;
 }

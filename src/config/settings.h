@@ -99,6 +99,8 @@ typedef struct cw_train_settings {
     int64_t eval_every; /* environment frames between evaluations; 0 = only at the end */
     int eval_episodes;
     int64_t checkpoint_every; /* environment frames between checkpoints */
+    int checkpoint_keep;      /* newest checkpoints that stay */
+    bool checkpoint_best;     /* the parameters of the best evaluation stay as well */
     int64_t log_every;        /* agent steps between metrics rows */
     bool video;               /* record the first evaluation episode of the final policy */
 } cw_train_settings;
@@ -109,6 +111,7 @@ typedef struct cw_run_settings {
     cw_precision precision;
     char profile[CW_SETTING_TEXT]; /* name of the profile the settings started from */
     char out[1024];                /* run folder */
+    bool fresh;                    /* refuse a folder that is not empty */
 } cw_run_settings;
 
 typedef struct cw_settings {

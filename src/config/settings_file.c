@@ -194,7 +194,7 @@ static cw_status print_all(const cw_settings *settings, char *out, size_t out_by
     int n_keys;
     const cw_key *keys = cw_keys(&n_keys);
     for (int i = 0; i < n_keys; i++) {
-        if (keys[i].offset == offsetof(cw_settings, run.out)) continue;
+        if (cw_key_of_one_call(&keys[i])) continue;
         const char *name = strchr(keys[i].name, '.') + 1;
         char heading[64] = "";
         if (strncmp(keys[i].name, section, n_section + 1) != 0 || i == 0) {

@@ -65,6 +65,8 @@ static const cw_key key_table[] = {
          "built-in profile the settings start from; in a file it is applied before the other keys",
          "curlew"),
     TEXT(run.out, "", FREE, "run folder; empty = runs/TASK-PROFILE-seedN", "curlew"),
+    FLAG(run.fresh, "false", FREE,
+         "start a run, in a folder that is empty or new, and never go on with one", "curlew"),
 
     /* env */
     TEXT(env.task, "", FIXED, "name of the built-in task, see `curlew list tasks`", "curlew"),
@@ -207,6 +209,10 @@ static const cw_key key_table[] = {
     NUMBER(train.eval_episodes, "10", 1, 10000, FREE, "episodes of one evaluation", "paper, code"),
     NUMBER(train.checkpoint_every, "10000", 1, MANY, FREE,
            "environment frames from one checkpoint to the next", "curlew"),
+    NUMBER(train.checkpoint_keep, "2", 1, 100, FREE, "newest checkpoints that stay", "curlew"),
+    FLAG(train.checkpoint_best, "true", FREE,
+         "the best evaluation gets a checkpoint, and its parameters stay as best.safetensors",
+         "curlew"),
     NUMBER(train.log_every, "100", 1, MANY, FREE, "agent steps from one metrics row to the next",
            "code"),
     FLAG(train.video, "true", FREE, "record the first evaluation episode of the final policy",

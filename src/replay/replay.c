@@ -221,6 +221,18 @@ size_t cw_replay_frame_bytes(const cw_replay *replay) {
     return replay->frame_bytes;
 }
 
+cw_replay_span cw_replay_span_of(const cw_replay *replay) {
+    return (cw_replay_span){.ring = replay->frames,
+                            .n_slots = replay->n_slots,
+                            .frame_bytes = replay->frame_bytes,
+                            .oldest = cw_replay_oldest_frame(replay),
+                            .end = replay->committed};
+}
+
+const uint8_t *cw_replay_span_frame(const cw_replay_span *span, int64_t number) {
+    return span->ring + (size_t)(number % span->n_slots) * span->frame_bytes;
+}
+
 const uint8_t *cw_replay_frame(const cw_replay *replay, int64_t number) {
     if (number < cw_replay_oldest_frame(replay) || number >= replay->committed) return NULL;
     return frame_at(replay, number);

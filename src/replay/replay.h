@@ -100,6 +100,17 @@ cw_status cw_replay_index_load(cw_replay *replay, const void *bytes, size_t n);
 int64_t cw_replay_oldest_frame(const cw_replay *replay);
 size_t cw_replay_frame_bytes(const cw_replay *replay); /* channels * height * width */
 
+/* The frames that a replay holds now, for a reader on another thread: frame n in [oldest, end)
+ * stays as it is until the replay lends a slot while its oldest frame is beyond n. */
+typedef struct cw_replay_span {
+    const uint8_t *ring; /* (n_slots, frame_bytes), the replay's */
+    int64_t n_slots;
+    size_t frame_bytes;
+    int64_t oldest, end; /* running numbers */
+} cw_replay_span;
+cw_replay_span cw_replay_span_of(const cw_replay *replay);
+const uint8_t *cw_replay_span_frame(const cw_replay_span *span, int64_t number);
+
 /* A frame by its running number; NULL when it is not in [oldest, frames). */
 const uint8_t *cw_replay_frame(const cw_replay *replay, int64_t number);
 uint8_t *cw_replay_frame_for_load(cw_replay *replay, int64_t number);

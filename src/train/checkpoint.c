@@ -15,10 +15,14 @@
 #include <unistd.h>
 
 cw_status cw_checkpoint_store_open(cw_checkpoint_store **out, const char *folder,
-                                   int64_t segment_frames, const cw_log *log) {
+                                   int64_t segment_frames, int keep, const cw_log *log) {
     if (segment_frames < 1) {
         return cw_fail(CW_EINVAL, "checkpoint store: segment_frames is %lld; it must be 1 or more",
                        (long long)segment_frames);
+    }
+    if (keep < 1 || keep > CW_CHECKPOINT_MAX_KEEP) {
+        return cw_fail(CW_EINVAL, "checkpoint store: keep is %d; it must be 1 to %d", keep,
+                       CW_CHECKPOINT_MAX_KEEP);
     }
     size_t length = strlen(folder);
     if (length == 0 || length >= PATH_MAX - 64) { /* the longest name inside has 55 bytes */
@@ -27,12 +31,17 @@ cw_status cw_checkpoint_store_open(cw_checkpoint_store **out, const char *folder
     cw_checkpoint_store *store;
     CW_TRY(cw_alloc(&store, 1, sizeof *store, "the checkpoint store"));
     cw_status status = cw_alloc(&store->buffer, CW_CHECKPOINT_BUFFER, 1, "the checkpoint store");
+    if (status == CW_OK) {
+        status = cw_alloc(&store->kept, (size_t)keep, sizeof *store->kept, "the checkpoint store");
+    }
     if (status != CW_OK) {
+        cw_free(store->buffer);
         cw_free(store);
         return status;
     }
     memcpy(store->folder, folder, length + 1);
     store->segment_frames = segment_frames;
+    store->keep = keep;
     if (log != NULL) store->log = *log;
     *out = store;
     return CW_OK;
@@ -40,8 +49,8 @@ cw_status cw_checkpoint_store_open(cw_checkpoint_store **out, const char *folder
 
 void cw_checkpoint_store_close(cw_checkpoint_store *store) {
     if (store == NULL) return;
-    cw_manifest_clear(&store->kept[0]);
-    cw_manifest_clear(&store->kept[1]);
+    for (int k = 0; k < store->keep; k++) cw_manifest_clear(&store->kept[k]);
+    cw_free(store->kept);
     cw_free(store->buffer);
     cw_free(store);
 }
@@ -72,12 +81,14 @@ cw_status cw_checkpoint_file_sum(cw_checkpoint_store *store, const char *path, u
 /* ---- removing ---- */
 
 static bool generation_kept(const cw_checkpoint_store *store, uint64_t generation) {
-    return generation != 0 &&
-           (generation == store->kept[0].generation || generation == store->kept[1].generation);
+    for (int k = 0; k < store->keep; k++) {
+        if (generation != 0 && generation == store->kept[k].generation) return true;
+    }
+    return false;
 }
 
 static bool segment_kept(const cw_checkpoint_store *store, uint64_t generation, int64_t first) {
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < store->keep; k++) {
         const cw_manifest *m = &store->kept[k];
         for (size_t i = 0; i < m->n_segments; i++) {
             if (m->segment[i].generation == generation && m->segment[i].first == first) return true;
@@ -192,13 +203,13 @@ static cw_status finish(cw_file_writer *writer, cw_status status) {
 
 /* Decides which segments the next generation has: those of the newest one that are still needed,
  * and new ones for the frames that it lacks. */
-static cw_status plan_segments(const cw_checkpoint_store *store, const cw_replay *replay,
+static cw_status plan_segments(const cw_checkpoint_store *store, const cw_replay_span *frames,
                                cw_manifest *next) {
-    if (replay == NULL) return CW_OK;
+    if (frames == NULL) return CW_OK;
     const cw_manifest *last = &store->kept[0];
-    next->frame_bytes = cw_replay_frame_bytes(replay);
-    next->oldest = cw_replay_oldest_frame(replay);
-    next->end = cw_replay_frames(replay);
+    next->frame_bytes = frames->frame_bytes;
+    next->oldest = frames->oldest;
+    next->end = frames->end;
     if (last->n_segments > 0 && (next->end < last->end || next->oldest < last->oldest ||
                                  next->frame_bytes != last->frame_bytes)) {
         return cw_fail(CW_EINVAL,
@@ -232,7 +243,13 @@ static cw_status plan_segments(const cw_checkpoint_store *store, const cw_replay
     return CW_OK;
 }
 
-static cw_status write_segment(const cw_checkpoint_store *store, const cw_replay *replay,
+int64_t cw_checkpoint_first_unsaved(const cw_checkpoint_store *store,
+                                    const cw_replay_span *frames) {
+    const cw_manifest *last = &store->kept[0];
+    return last->n_segments > 0 && last->end > frames->oldest ? last->end : frames->oldest;
+}
+
+static cw_status write_segment(const cw_checkpoint_store *store, const cw_replay_span *frames,
                                cw_segment *segment, uint64_t *bytes) {
     char path[PATH_MAX];
     CW_TRY(cw_checkpoint_segment_path(path, store->folder, segment->generation, segment->first));
@@ -241,8 +258,8 @@ static cw_status write_segment(const cw_checkpoint_store *store, const cw_replay
     cw_file_sum sum = {0};
     cw_status status = CW_OK;
     for (int64_t i = 0; i < segment->count && status == CW_OK; i++) {
-        const uint8_t *frame = cw_replay_frame(replay, segment->first + i);
-        status = append(writer, &sum, frame, cw_replay_frame_bytes(replay));
+        const uint8_t *frame = cw_replay_span_frame(frames, segment->first + i);
+        status = append(writer, &sum, frame, frames->frame_bytes);
     }
     segment->crc = sum.crc;
     *bytes += sum.bytes;
@@ -308,11 +325,11 @@ static cw_status make_folders(const cw_checkpoint_store *store) {
 static cw_status write_generation(cw_checkpoint_store *store, const cw_checkpoint_parts *parts,
                                   cw_manifest *next, cw_checkpoint_stats *stats) {
     CW_TRY(make_folders(store));
-    CW_TRY(plan_segments(store, parts->replay, next));
+    CW_TRY(plan_segments(store, parts->frames, next));
     for (size_t i = 0; i < next->n_segments; i++) {
         cw_segment *segment = &next->segment[i];
         if (segment->generation != next->generation) continue;
-        CW_TRY(write_segment(store, parts->replay, segment, &stats->bytes_written));
+        CW_TRY(write_segment(store, parts->frames, segment, &stats->bytes_written));
         stats->frames_written += segment->count;
     }
     CW_TRY(write_agent(store, parts, next));
@@ -346,8 +363,8 @@ cw_status cw_checkpoint_save(cw_checkpoint_store *store, const cw_checkpoint_par
         cw_manifest_clear(&next);
         return status;
     }
-    cw_manifest_clear(&store->kept[1]);
-    store->kept[1] = store->kept[0];
+    cw_manifest_clear(&store->kept[store->keep - 1]);
+    memmove(store->kept + 1, store->kept, (size_t)(store->keep - 1) * sizeof *store->kept);
     store->kept[0] = next;
     cw_checkpoint_sweep(store);
     if (stats != NULL) *stats = written;

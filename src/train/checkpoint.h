@@ -1,6 +1,6 @@
 /* The checkpoint store: a run's state on disk so that a killed run goes on bit for bit.
  *
- * A folder holds numbered generations, the newest two of them:
+ * A folder holds numbered generations, the newest few of them:
  *   agent-<g>.safetensors          parameters and optimiser state
  *   state-<g>.bin                  named byte blobs: counters, environment, replay index
  *   frames/<g>-<first>.bin         replay frames first, first + 1, ..., in the order of their
@@ -30,15 +30,17 @@
 #define CW_CHECKPOINT_SEGMENT  4096 /* frames of a segment file at most */
 #define CW_CHECKPOINT_NAME     48   /* bytes of a blob's name with its closing zero */
 #define CW_CHECKPOINT_MAX_BLOB 32   /* blobs of a checkpoint */
+#define CW_CHECKPOINT_MAX_KEEP 100  /* generations that a folder holds at most */
 
 /* ---- the store ---- */
 typedef struct cw_checkpoint_store cw_checkpoint_store;
 
 /* `folder` need not exist yet; nothing is read or written. segment_frames: frames of one segment
- * file at most, 1 or more (CW_CHECKPOINT_SEGMENT). `log` (may be NULL; must outlive the store)
- * hears of damaged generations and of leftovers that could not be removed. */
+ * file at most, 1 or more (CW_CHECKPOINT_SEGMENT). keep: the newest generations that stay, 1 to
+ * CW_CHECKPOINT_MAX_KEEP. `log` (may be NULL; must outlive the store) hears of damaged generations
+ * and of leftovers that could not be removed. A store is used by one thread at a time. */
 cw_status cw_checkpoint_store_open(cw_checkpoint_store **out, const char *folder,
-                                   int64_t segment_frames, const cw_log *log);
+                                   int64_t segment_frames, int keep, const cw_log *log);
 void cw_checkpoint_store_close(cw_checkpoint_store *store); /* NULL allowed */
 
 /* ---- saving ---- */
@@ -55,7 +57,8 @@ typedef struct cw_checkpoint_parts {
     int n_meta;
     const cw_checkpoint_blob *blobs;
     int n_blobs;
-    const cw_replay *replay; /* its live frames; its index is a blob of the caller's. NULL: none */
+    const cw_replay_span
+        *frames; /* the replay's; its index is a blob of the caller's. NULL: none */
 } cw_checkpoint_parts;
 
 typedef struct cw_checkpoint_stats {
@@ -71,6 +74,15 @@ typedef struct cw_checkpoint_stats {
  * may be NULL. CW_EIO names the file; CW_ENOMEM. */
 cw_status cw_checkpoint_save(cw_checkpoint_store *store, const cw_checkpoint_parts *parts,
                              cw_checkpoint_stats *stats);
+
+/* The first frame of a span that a save made now would read; span->end when it would read none. */
+int64_t cw_checkpoint_first_unsaved(const cw_checkpoint_store *store, const cw_replay_span *frames);
+
+/* Gives the newest generation's parameters and optimiser state a second name outside of the store,
+ * atomically, in place of what had it: they stay when the generation goes. The same file under two
+ * names where the file system can (no bytes are written), else a copy. CW_ENOTFOUND when nothing
+ * was saved or loaded yet; CW_EIO. */
+cw_status cw_checkpoint_publish(const cw_checkpoint_store *store, const char *path);
 
 /* ---- loading ---- */
 typedef struct cw_checkpoint cw_checkpoint;

@@ -87,8 +87,9 @@ struct cw_checkpoint_store {
     char folder[PATH_MAX];
     int64_t segment_frames;
     cw_log log;
-    uint64_t highest;    /* largest generation number ever met or tried */
-    cw_manifest kept[2]; /* generations that must stay, newest first */
+    int keep;
+    uint64_t highest;  /* largest generation number ever met or tried */
+    cw_manifest *kept; /* (keep) generations that must stay, newest first; unused ones are zero */
     unsigned char *buffer;
 };
 

@@ -118,20 +118,28 @@ static cw_status manifest_copy(cw_manifest *out, const cw_manifest *from) {
     return CW_OK;
 }
 
-/* The loaded generation and the one before it stay until the next save has succeeded. */
+/* Reads the manifests of the generations that stay with the one in kept[0]. */
+static cw_status keep_earlier(cw_checkpoint_store *store) {
+    uint64_t before = store->kept[0].generation;
+    for (int k = 1; k < store->keep;) {
+        CW_TRY(cw_checkpoint_newest_below(store->folder, before, &before));
+        if (before == 0) break;
+        cw_status status = manifest_read(store, before, &store->kept[k]);
+        if (status == CW_ENOMEM) return status;
+        k += status == CW_OK;
+    }
+    return CW_OK;
+}
+
+/* The loaded generation and those before it stay, as many as the store keeps. */
 static cw_status keep_loaded(cw_checkpoint_store *store, uint64_t newest,
                              const cw_manifest *loaded) {
-    cw_manifest kept[2] = {{0}};
-    uint64_t before;
-    CW_TRY(cw_checkpoint_newest_below(store->folder, loaded->generation, &before));
-    CW_TRY(manifest_copy(&kept[0], loaded));
-    if (before != 0 && manifest_read(store, before, &kept[1]) == CW_ENOMEM) {
-        cw_manifest_clear(&kept[0]);
-        return CW_ENOMEM;
-    }
-    for (int k = 0; k < 2; k++) {
-        cw_manifest_clear(&store->kept[k]);
-        store->kept[k] = kept[k];
+    for (int k = 0; k < store->keep; k++) cw_manifest_clear(&store->kept[k]);
+    CW_TRY(manifest_copy(&store->kept[0], loaded));
+    cw_status status = keep_earlier(store);
+    if (status != CW_OK) { /* a save would be refused now */
+        for (int k = 0; k < store->keep; k++) cw_manifest_clear(&store->kept[k]);
+        return status;
     }
     if (newest > store->highest) store->highest = newest;
     return CW_OK;

@@ -11,10 +11,12 @@
 
 #define CW_PATH 1280
 
-/* Makes the folder, locks it, and writes config.ini; when the folder holds a run already, checks
- * that no setting differs that must not change (CW_EINVAL names the first). *resumed tells which.
- */
-cw_status cw_folder_open(const cw_settings *settings, int *lock_fd, bool *resumed);
+/* Makes the folder, locks it, and writes config.ini; when the folder holds a run already
+ * (*resumed), checks that no setting differs that must not change (CW_EINVAL names the first), and
+ * gives that run's earlier settings in *before. With run.fresh, CW_EINVAL unless the folder is
+ * empty. CW_EBUSY when another process has it. */
+cw_status cw_folder_open(const cw_settings *settings, int *lock_fd, bool *resumed,
+                         cw_settings *before);
 void cw_folder_close(int lock_fd);
 
 /* Reads the configuration of an existing run folder; CW_ENOTFOUND when it is none. */

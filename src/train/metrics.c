@@ -109,6 +109,12 @@ cw_status cw_trainer_open_logs(cw_trainer *trainer) {
     return cw_csv_open(&trainer->timing, path, cw_timing_columns(), CW_TIMING_COLUMNS, keep);
 }
 
+cw_status cw_trainer_sync_logs(const cw_trainer *trainer) {
+    CW_TRY(cw_csv_sync(trainer->metrics));
+    CW_TRY(cw_csv_sync(trainer->timing));
+    return cw_csv_sync(trainer->evals);
+}
+
 void cw_trainer_count_update(cw_trainer *trainer, const cw_update_stats *stats) {
     const double values[CW_N_METRICS] = {
         stats->critic_loss,   stats->actor_loss, stats->alpha_loss, stats->curl_loss,

@@ -65,7 +65,10 @@ cw_status cw_trainer_evaluate(cw_trainer *trainer) {
         double sum = 0;
         for (int i = 0; i < n; i++) sum += returns[i];
         state->last_eval = sum / n;
-        if (!(state->best_eval >= state->last_eval)) state->best_eval = state->last_eval;
+        if (!(state->best_eval >= state->last_eval)) {
+            state->best_eval = state->last_eval;
+            state->best_at = state->frames;
+        }
         state->evaluated_at = state->frames;
         state->evaluations++;
         cw_trainer_line(trainer,
@@ -176,6 +179,7 @@ cw_status cw_trainer_finish(cw_trainer *trainer, cw_run_result *out) {
     char weights[CW_PATH], curve[CW_PATH], video[CW_PATH] = "";
     if (state->evaluated_at != state->frames) CW_TRY(cw_trainer_evaluate(trainer));
     CW_TRY(cw_trainer_save(trainer));
+    CW_TRY(cw_trainer_wait_for_save(trainer));
     CW_TRY(write_weights(trainer, weights));
     CW_TRY(write_curve(trainer, curve));
     if (trainer->settings.train.video) {

@@ -24,8 +24,27 @@ typedef struct session {
     cw_evaluator *evaluator;
 } session;
 
-static cw_status open_parts(session *s, const char *run) {
+/* What stands for a run on the command line: its folder, or a file of weights in it. */
+static cw_status locate(const char *run, char folder[CW_PATH], bool *is_file) {
+    size_t n = strlen(run);
+    const char *suffix = ".safetensors";
+    *is_file = n > strlen(suffix) && strcmp(run + n - strlen(suffix), suffix) == 0;
+    const char *slash = *is_file ? strrchr(run, '/') : NULL;
+    if (*is_file) n = slash == NULL ? 0 : (size_t)(slash - run);
+    if (n >= CW_PATH) return cw_fail(CW_EINVAL, "the path %.80s... is too long", run);
+    if (*is_file && slash == NULL) {
+        run = ".";
+        n = 1;
+    }
+    snprintf(folder, CW_PATH, "%.*s", (int)n, run);
+    return CW_OK;
+}
+
+static cw_status open_parts(session *s, const char *where) {
     int action_repeat;
+    bool is_file;
+    char run[CW_PATH];
+    CW_TRY(locate(where, run, &is_file));
     CW_TRY(cw_folder_settings(run, &s->settings));
     CW_TRY(cw_task_factory_init(&s->factory, &s->settings, &action_repeat));
     cw_env bare;
@@ -41,7 +60,7 @@ static cw_status open_parts(session *s, const char *run) {
     CW_TRY(cw_backend_select(&s->be, "auto", s->settings.run.precision, s->settings.run.threads));
     cw_agent_spec spec = cw_agent_spec_of(&s->settings, &s->env.env.spec);
     CW_TRY(cw_agent_create(&s->agent, s->be, &spec));
-    CW_TRY(cw_run_load_agent(run, s->agent));
+    CW_TRY(is_file ? cw_file_load_agent(where, s->agent) : cw_run_load_agent(run, s->agent));
     return cw_evaluator_create(&s->evaluator, s->agent, &s->env, &s->view);
 }
 
@@ -109,7 +128,9 @@ cw_status cw_record(const char *run, const char *out, const cw_callbacks *callba
     CW_TRY(open_session(&s, run));
     cw_status status = CW_OK;
     if (out == NULL) {
-        status = cw_folder_path(folder, run, "video");
+        bool is_file;
+        status = locate(run, path, &is_file);
+        if (status == CW_OK) status = cw_folder_path(folder, path, "video");
         if (status == CW_OK) status = cw_dir_make(folder);
         if (status == CW_OK) status = cw_folder_path(path, folder, "record.mp4");
         out = path;

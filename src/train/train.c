@@ -74,9 +74,11 @@ static cw_replay_desc replay_desc(const cw_trainer *trainer) {
                             .include_latest = settings->curl.include_latest};
 }
 
-/* Bytes of the learner's networks, with everything that they work on. */
+/* Bytes of the learner's networks, with everything that they work on, and of a checkpoint's copy.
+ */
 static double learner_bytes(const cw_trainer *trainer) {
-    return (double)(cw_agent_bytes(trainer->agent) + cw_actor_bytes(trainer->actor));
+    return (double)(cw_agent_bytes(trainer->agent) + cw_actor_bytes(trainer->actor) +
+                    cw_trainer_saving_bytes(trainer));
 }
 
 /* Refuses a run that cannot fit. */
@@ -117,8 +119,9 @@ static cw_status open_learner(cw_trainer *trainer) {
     CW_TRY(cw_agent_create(&trainer->agent, trainer->be, &spec));
     CW_TRY(cw_actor_create(&trainer->actor, trainer->agent, 1));
     cw_replay_desc desc = replay_desc(trainer);
-    CW_TRY(check_memory(trainer, &desc));
     CW_TRY(cw_replay_create(&trainer->replay, &desc));
+    CW_TRY(cw_trainer_open_saving(trainer));
+    CW_TRY(check_memory(trainer, &desc));
     return cw_alloc(&trainer->stack, (size_t)settings->env.frame_stack, sizeof *trainer->stack,
                     "the newest stack");
 }
@@ -129,7 +132,18 @@ static void init_state(cw_trainer *trainer) {
                                     .evaluated_at = -1,
                                     .last_return = NAN,
                                     .last_eval = NAN,
-                                    .best_eval = NAN};
+                                    .best_eval = NAN,
+                                    .best_at = -1};
+}
+
+/* A shorter period than that of the session before holds at once; an equal one changes nothing. */
+static void hasten(cw_trainer *trainer) {
+    cw_run_state *state = &trainer->state;
+    const cw_train_settings *train = &trainer->settings.train;
+    int64_t checkpoint = state->frames + train->checkpoint_every;
+    int64_t eval = state->frames + train->eval_every;
+    if (state->next_checkpoint > checkpoint) state->next_checkpoint = checkpoint;
+    if (state->next_eval > eval) state->next_eval = eval;
 }
 
 static cw_status open_log(cw_trainer *trainer) {
@@ -137,6 +151,18 @@ static cw_status open_log(cw_trainer *trainer) {
     CW_TRY(cw_folder_path(path, trainer->settings.run.out, "log.txt"));
     trainer->log = fopen(path, "ae");
     return trainer->log != NULL ? CW_OK : cw_fail(CW_EIO, "cannot write %s", path);
+}
+
+/* Keys that may change from session to session, and did. */
+static void tell_changes(cw_trainer *trainer, const cw_settings *before) {
+    int i = 0;
+    const cw_settings *now = &trainer->settings;
+    for (const cw_key *key; (key = cw_settings_difference(before, now, &i)) != NULL;) {
+        char was[CW_SETTING_TEXT * 4], is[CW_SETTING_TEXT * 4];
+        if (cw_settings_get(before, key->name, was, sizeof was) != CW_OK) continue;
+        if (cw_settings_get(now, key->name, is, sizeof is) != CW_OK) continue;
+        cw_trainer_line(trainer, "changed: %s = %s (was %s)", key->name, is, was);
+    }
 }
 
 /* What runs here and on what: the lines "machine:", "backend:" and "renderer:" of log.txt are what
@@ -169,12 +195,15 @@ static cw_status open_run(cw_trainer *trainer) {
     CW_TRY(open_env(trainer));
     CW_TRY(open_learner(trainer));
     bool configured;
-    CW_TRY(cw_folder_open(&trainer->settings, &trainer->lock_fd, &configured));
+    cw_settings before;
+    CW_TRY(cw_folder_open(&trainer->settings, &trainer->lock_fd, &configured, &before));
     CW_TRY(open_log(trainer));
     CW_TRY(say_what_runs(trainer));
+    if (configured) tell_changes(trainer, &before);
     init_state(trainer);
     CW_TRY(cw_trainer_restore(trainer, &trainer->resumed));
     if (trainer->resumed) {
+        hasten(trainer);
         cw_trainer_line(trainer, "going on from %lld frames, %lld updates",
                         (long long)trainer->state.frames, (long long)trainer->state.updates);
     } else {
@@ -192,7 +221,7 @@ static cw_status open_run(cw_trainer *trainer) {
 static void close_run(cw_trainer *trainer) {
     cw_worker_destroy(trainer->worker);
     if (trainer->env_live) cw_agent_env_deinit(&trainer->env);
-    cw_trainer_close_saving(trainer);
+    cw_trainer_close_saving(trainer); /* waits for a save under way; the rest is what it reads */
     cw_csv_close(trainer->metrics);
     cw_csv_close(trainer->evals);
     cw_csv_close(trainer->timing);
@@ -210,6 +239,7 @@ static void close_run(cw_trainer *trainer) {
 static cw_status begin_episode(cw_trainer *trainer) {
     cw_run_state *state = &trainer->state;
     cw_timestep unused;
+    CW_TRY(cw_trainer_tend_save(trainer));
     cw_worker_start_reset(trainer->worker, cw_replay_lend(trainer->replay));
     CW_TRY(cw_worker_wait(trainer->worker, &unused));
     CW_TRY(cw_replay_commit_first(trainer->replay));
@@ -282,6 +312,7 @@ static cw_status agent_step(cw_trainer *trainer) {
     double from = cw_clock_s();
     CW_TRY(choose_action(trainer, action));
     trainer->seconds[CW_RUN_ACT] += cw_clock_s() - from;
+    CW_TRY(cw_trainer_tend_save(trainer));
     cw_worker_start_step(trainer->worker, action, cw_replay_lend(trainer->replay));
     bool learning = trainer->state.agent_steps >= trainer->settings.train.seed_steps;
     cw_status updated = learning ? update_once(trainer) : CW_OK;
@@ -298,19 +329,20 @@ static cw_status agent_step(cw_trainer *trainer) {
     return CW_OK;
 }
 
-/* What is due between two steps, in an order that a resumed run repeats: evaluation, checkpoint. */
+/* What is due between two steps, in an order that a resumed run repeats: evaluation, checkpoint.
+ * The best policy so far gets a checkpoint of its own. */
 static cw_status between_steps(cw_trainer *trainer) {
     cw_run_state *state = &trainer->state;
     const cw_train_settings *train = &trainer->settings.train;
+    bool best = false;
     if (train->eval_every > 0 && state->frames >= state->next_eval) {
         CW_TRY(cw_trainer_evaluate(trainer));
         state->next_eval += train->eval_every;
+        best = train->checkpoint_best && state->best_at == state->frames;
     }
-    if (state->frames >= state->next_checkpoint) {
-        state->next_checkpoint += train->checkpoint_every;
-        CW_TRY(cw_trainer_save(trainer));
-    }
-    return CW_OK;
+    bool due = state->frames >= state->next_checkpoint;
+    if (due) state->next_checkpoint += train->checkpoint_every;
+    return due || best ? cw_trainer_save(trainer) : CW_OK;
 }
 
 static cw_status loop(cw_trainer *trainer) {
@@ -320,6 +352,7 @@ static cw_status loop(cw_trainer *trainer) {
         if (status == CW_EINTERRUPTED || cw_trainer_should_stop(trainer)) {
             /* An evaluation that was cut short is repeated whole by the resumed run. */
             CW_TRY(cw_trainer_save(trainer));
+            CW_TRY(cw_trainer_wait_for_save(trainer));
             cw_trainer_line(trainer, "stopped at %lld frames; the same command goes on from here",
                             (long long)state->frames);
             return cw_fail(CW_EINTERRUPTED, "stopped at %lld frames", (long long)state->frames);

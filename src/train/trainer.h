@@ -39,6 +39,7 @@ typedef struct cw_run_state {
     double episode_return;       /* of the episode under way */
     double last_return;          /* of the last finished one, NaN = none */
     double last_eval, best_eval; /* NaN = none */
+    int64_t best_at;             /* frames of the best evaluation, -1 = none */
     double wall_s;               /* seconds of training in all sessions */
     double time_s[CW_RUN_TIMES]; /* seconds by part, in all sessions (timing.h) */
     cw_metric_sum metric[CW_N_METRICS];
@@ -53,17 +54,6 @@ typedef enum cw_run_phase {
     CW_RUN_CHECKPOINT,
     CW_RUN_PHASES
 } cw_run_phase;
-
-/* What saving needs, made once (resume.c). */
-typedef struct cw_saving {
-    struct cw_checkpoint_store *store;
-    struct cw_weights *weights; /* the table of tensors */
-    void *env;                  /* the environment's state */
-    size_t env_bytes;
-    void *index; /* the replay's index */
-    size_t index_bytes;
-    cw_log log;
-} cw_saving;
 
 typedef struct cw_trainer {
     cw_settings settings;
@@ -85,7 +75,7 @@ typedef struct cw_trainer {
     const uint8_t **stack; /* (K) newest stack */
     cw_csv *metrics, *evals, *timing;
     cw_run_state state;
-    cw_saving save;
+    struct cw_saving *save;        /* train/saving.h */
     double seconds[CW_RUN_PHASES]; /* of this session */
     int64_t session_updates, session_steps;
     double started;        /* clock at the session's start */
@@ -108,13 +98,22 @@ double cw_trainer_wall_s(const cw_trainer *trainer);
 /* The same by part. Only while no environment step is under way. */
 void cw_trainer_times(const cw_trainer *trainer, double out[CW_RUN_TIMES]);
 
-/* checkpoints (resume.c) */
+/* checkpoints (save.c, resume.c) */
+/* Memory for the copies that a save makes, and the store; cw_trainer_saving_bytes of them. */
+cw_status cw_trainer_open_saving(cw_trainer *trainer);
+void cw_trainer_close_saving(cw_trainer *trainer);
+size_t cw_trainer_saving_bytes(const cw_trainer *trainer);
+/* Copies the run's state and starts writing it; waits for an earlier save first. A save's failure
+ * is returned by the next of these three calls. */
 cw_status cw_trainer_save(cw_trainer *trainer);
+/* Before a slot of the replay is lent: waits when the save under way still reads it. */
+cw_status cw_trainer_tend_save(cw_trainer *trainer);
+cw_status cw_trainer_wait_for_save(cw_trainer *trainer);
 /* Restores the last complete checkpoint; *found = false when the folder has none yet. */
 cw_status cw_trainer_restore(cw_trainer *trainer, bool *found);
-void cw_trainer_close_saving(cw_trainer *trainer);
-/* Parameters of the last checkpoint of a run folder into an agent. */
+/* Parameters of the last checkpoint of a run folder, or of a file, into an agent. */
 cw_status cw_run_load_agent(const char *run, cw_agent *agent);
+cw_status cw_file_load_agent(const char *path, cw_agent *agent);
 
 /* evaluation and what a run leaves behind (report.c) */
 cw_status cw_trainer_evaluate(cw_trainer *trainer);
@@ -122,6 +121,9 @@ cw_status cw_trainer_finish(cw_trainer *trainer, cw_run_result *out);
 
 /* logs (metrics.c) */
 cw_status cw_trainer_open_logs(cw_trainer *trainer);
+/* Sees to it that every row so far survives a power cut; called by the thread that saves, beside
+ * rows being added. */
+cw_status cw_trainer_sync_logs(const cw_trainer *trainer);
 void cw_trainer_count_update(cw_trainer *trainer, const cw_update_stats *stats);
 cw_status cw_trainer_log_metrics(cw_trainer *trainer); /* and cw_trainer_log_timing */
 cw_status cw_trainer_log_timing(cw_trainer *trainer);

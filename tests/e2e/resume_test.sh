@@ -6,8 +6,17 @@ words=(train toy --profile tiny --seed 7 train.frames=600 train.eval_every=200 t
 
 # Everything that a run leaves but the times in it.
 fingerprint() {
-  (cd "$1" && sha256sum weights.safetensors video/final.mp4 && cut -d, -f1-15 metrics.csv &&
+  (cd "$1" && sha256sum weights.safetensors best.safetensors video/final.mp4 && cut -d, -f1-15 metrics.csv &&
     cut -d, -f1-8 eval.csv)
+}
+
+# start RUN WORDS...: in the background, output to RUN.log; the shell's own children would ignore
+# SIGINT. Sets pid.
+start() {
+  local log=$1.log
+  shift
+  env --default-signal=INT "$curlew" "$@" >>"$log" 2>&1 &
+  pid=$!
 }
 
 checkpoints() {
@@ -19,10 +28,9 @@ checkpoints() {
 
 for signal in INT TERM KILL; do
   run=$work/$signal
-  code=1
+  stops=0
   for try in 1 2 3 4; do
-    "$curlew" "${words[@]}" --out "$run" >>"$run.log" 2>&1 &
-    pid=$!
+    start "$run" "${words[@]}" --out "$run"
     # just after one checkpoint more than before, each time a little later: between two of them,
     # inside of the next one, inside of an evaluation
     seen=$(checkpoints "$run.log")
@@ -32,15 +40,17 @@ for signal in INT TERM KILL; do
     wait $pid 2>/dev/null
     code=$?
     case $signal-$code in
-    *-0 | INT-130 | TERM-143 | KILL-137) ;;
+    INT-130 | TERM-143 | KILL-137) stops=$((stops + 1)) ;;
+    *-0) ;; # it was done first
     *) fail "SIG$signal ended the run with $code: $(tail -n 2 "$run.log")" ;;
     esac
   done
   "$curlew" "${words[@]}" --out "$run" >>"$run.log" 2>&1 ||
     fail "going on after SIG$signal ended with $?: $(tail -n 3 "$run.log")"
   resumed=$(grep -c "going on from" "$run.log")
-  echo "SIG$signal: the run went on $resumed times"
-  [ "$resumed" -ge 2 ] || fail "SIG$signal: the run hardly ever went on: nothing was tested"
+  echo "SIG$signal: stopped $stops times, went on $resumed times"
+  [ "$stops" -ge 2 ] || fail "SIG$signal: the run was hardly ever stopped: nothing was tested"
+  [ "$resumed" -ge "$stops" ] || fail "SIG$signal: the run began anew"
   diff <(fingerprint "$work/whole") <(fingerprint "$run") >"$work/diff" ||
     fail "after SIG$signal the run differs: $(head -n 5 "$work/diff")"
 done
@@ -51,4 +61,28 @@ before=$(fingerprint "$work/whole")
   fail "another seed was accepted"
 grep -q "run.seed" "$work/err" || fail "the refusal does not name run.seed: $(cat "$work/err")"
 [ "$before" = "$(fingerprint "$work/whole")" ] || fail "the refused run changed the folder"
+
+# --fresh goes on with nothing and touches nothing.
+"$curlew" "${words[@]}" --out "$work/whole" --fresh >/dev/null 2>"$work/err"
+[ $? -eq 2 ] || fail "--fresh accepted a folder in use"
+grep -q -- "--fresh" "$work/err" || fail "the refusal does not name --fresh: $(cat "$work/err")"
+[ "$before" = "$(fingerprint "$work/whole")" ] || fail "the refused fresh start changed the folder"
+
+# A run that is being trained is refused to a second process; a moved one goes on, and a key that may
+# change is named.
+start "$work/busy" "${words[@]}" train.frames=100000 --out "$work/busy"
+while kill -0 $pid 2>/dev/null && [ "$(checkpoints "$work/busy.log")" -lt 1 ]; do sleep 0.02; done
+"$curlew" "${words[@]}" --out "$work/busy" >/dev/null 2>"$work/err"
+[ $? -eq 1 ] || fail "a second process was let into the run folder"
+grep -q "another process" "$work/err" || fail "the refusal says: $(cat "$work/err")"
+kill -INT $pid
+wait $pid
+[ $? -eq 130 ] || fail "SIGINT did not end the run with 130"
+mv "$work/busy" "$work/moved"
+"$curlew" "${words[@]}" --out "$work/moved" >"$work/moved.log" 2>&1 ||
+  fail "a moved run does not go on: $(tail -n 1 "$work/moved.log")"
+grep -q "changed: train.frames = 600 (was 100000)" "$work/moved.log" ||
+  fail "the changed key was not named"
+"$curlew" eval "$work/moved/best.safetensors" --episodes 1 --quiet >/dev/null ||
+  fail "the best parameters cannot be evaluated"
 finish

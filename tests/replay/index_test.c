@@ -343,7 +343,9 @@ static void test_crc_check_value(void **state) {
     for (size_t cut = 0; cut <= 32; cut++) {
         uint32_t first = cw_crc32c(0, bytes, cut);
         assert_int_equal(cw_crc32c(first, bytes + cut, 32 - cut), 0x62A8AB43u);
+        assert_int_equal(cw_crc32c_plain(first, bytes + cut, 32 - cut), 0x62A8AB43u);
     }
+    assert_int_equal(cw_crc32c_plain(0, "123456789", 9), 0xE3069283u);
 }
 
 int main(void) {

@@ -424,7 +424,7 @@ static void test_any_allocation_may_fail(void **state) {
         run_open(&run);
         cw_checkpoint_store *reader = NULL;
         cw_memory_fail_after(n);
-        status = cw_checkpoint_store_open(&reader, p.folder, 4, NULL);
+        status = cw_checkpoint_store_open(&reader, p.folder, 4, 2, NULL);
         if (status == CW_OK) status = run_load(&run, reader);
         cw_memory_fail_after(0);
         assert_true(status == CW_OK || status == CW_ENOMEM);

@@ -56,6 +56,7 @@ cw_status run_save(fake_run *run, cw_checkpoint_store *store, cw_checkpoint_stat
                                         .tensor = cw_tensor_nd(CW_F32, run->weights, 2, shape)};
     const cw_safetensors_meta meta = {.key = "kind", .value = "test"};
     cw_replay_index_save(run->replay, run->index);
+    const cw_replay_span frames = cw_replay_span_of(run->replay);
     const cw_checkpoint_blob blobs[] = {
         {.name = "step", .bytes = &run->step, .n = sizeof run->step},
         {.name = "nothing", .bytes = NULL, .n = 0},
@@ -67,7 +68,7 @@ cw_status run_save(fake_run *run, cw_checkpoint_store *store, cw_checkpoint_stat
                                        .n_meta = 1,
                                        .blobs = blobs,
                                        .n_blobs = 3,
-                                       .replay = run->replay};
+                                       .frames = &frames};
     return cw_checkpoint_save(store, &parts, stats);
 }
 
@@ -219,7 +220,7 @@ void folder_check_clean(const char *folder) {
 
 cw_checkpoint_store *store_open(const char *folder, const cw_log *log) {
     cw_checkpoint_store *store = NULL;
-    assert_int_equal(cw_checkpoint_store_open(&store, folder, 4, log), CW_OK);
+    assert_int_equal(cw_checkpoint_store_open(&store, folder, 4, 2, log), CW_OK);
     return store;
 }
 

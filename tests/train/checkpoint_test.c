@@ -121,8 +121,10 @@ static void test_only_new_frames_are_written(void **state) {
 static void test_misuse_is_refused(void **state) {
     const char *folder = *state;
     cw_checkpoint_store *store = NULL;
-    assert_int_equal(cw_checkpoint_store_open(&store, folder, 0, NULL), CW_EINVAL);
-    assert_int_equal(cw_checkpoint_store_open(&store, "", 4, NULL), CW_EINVAL);
+    assert_int_equal(cw_checkpoint_store_open(&store, folder, 0, 2, NULL), CW_EINVAL);
+    assert_int_equal(cw_checkpoint_store_open(&store, "", 4, 2, NULL), CW_EINVAL);
+    assert_int_equal(cw_checkpoint_store_open(&store, folder, 4, 0, NULL), CW_EINVAL);
+    assert_int_equal(cw_checkpoint_store_open(&store, folder, 4, 101, NULL), CW_EINVAL);
     assert_null(store);
     store = store_open(folder, NULL);
     fake_run run;
