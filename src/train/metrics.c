@@ -8,10 +8,13 @@
 #include <string.h>
 #include <time.h>
 
+/* A column's unit ends its name, unless the name is the unit (frames, agent_steps, updates,
+ * episodes) or it has none; returns, Qs and the losses made of them are in the task's reward. */
 static const char *const metric_columns[] = {
-    "frames",     "agent_steps", "updates",     "episodes",      "episode_return", "critic_loss",
-    "actor_loss", "alpha_loss",  "curl_loss",   "curl_accuracy", "alpha",          "entropy",
-    "q_mean",     "target_mean", "reward_mean", "wall_s"};
+    "frames",         "agent_steps",   "updates",     "episodes",
+    "episode_return", "critic_loss",   "actor_loss",  "alpha_loss",
+    "curl_loss_nats", "curl_accuracy", "alpha",       "entropy_nats",
+    "q_mean",         "target_mean",   "reward_mean", "wall_s"};
 #define N_METRIC_COLUMNS ((int)(sizeof metric_columns / sizeof *metric_columns))
 #define FIRST_METRIC     5
 
