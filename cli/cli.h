@@ -3,6 +3,8 @@
 #ifndef CURLEW_CLI_H
 #define CURLEW_CLI_H
 
+#include "panel.h"
+
 #include <curlew/run.h>
 #include <curlew/status.h>
 
@@ -113,25 +115,36 @@ void cli_signals_catch(void);
 /* The signal that asked for a stop, 0 when none did. */
 int cli_signals_caught(void);
 
+/* Whether the process was stopped and continued (Ctrl-Z, fg) since the last call; from the first
+ * cli_signals_watch_continue on. */
+void cli_signals_watch_continue(void);
+bool cli_signals_take_continue(void);
+
 /* ---- progress.c ---- */
-/* Callbacks that show a run on stdout: one redrawn line on a terminal, else a line every ten
- * seconds; `quiet` shows nothing. They stop the run when a signal was caught. */
+/* Callbacks that show a run on stdout: messages, and either the panel, redrawn in place below
+ * them, or a line every ten seconds; `quiet` shows nothing. They stop the run when a signal was
+ * caught. */
 typedef struct cli_screen {
     bool quiet;
-    bool redraw; /* stdout is a terminal that can go back to the start of a line */
-    bool color;
-    bool drawn;         /* a progress line stands on the terminal */
-    bool told_stop;     /* the message about the signal was shown */
-    double last_line_s; /* when the last plain progress line was printed */
+    const cli_panel *panel; /* NULL: lines only */
+    cli_look look;
+    cw_progress last;              /* what the panel shows */
+    cli_panel_text drawn;          /* the panel that stands on the terminal, n = 0: none */
+    int drawn_columns, drawn_rows; /* of the window for which it was drawn */
+    bool told_stop;                /* the message about the signal was shown */
+    double last_line_s;            /* when the last plain progress line was printed */
 } cli_screen;
 
 void cli_screen_open(cli_screen *screen, bool quiet);
+/* From now on with a panel, where stdout is a terminal that can draw one; `panel` must outlive the
+ * screen. */
+void cli_screen_panel(cli_screen *screen, const cli_panel *panel);
 cw_callbacks cli_screen_callbacks(cli_screen *screen);
 
-/* Leaves the progress line and goes to a new one. */
+/* Leaves the panel as it stands; what is printed next comes below it. */
 void cli_screen_close(cli_screen *screen);
 
-/* The progress line without colour; returns its length. `out` has room for out_bytes. */
+/* The plain progress line; returns its length. `out` has room for out_bytes. */
 int cli_progress_format(const cw_progress *progress, char *out, size_t out_bytes);
 
 #endif

@@ -21,7 +21,9 @@ static const cli_option train_options[] = {
     {"--checkpoint-every", "FRAMES", "train.checkpoint_every",
      "environment frames between checkpoints (default 10000)"},
     {"--fresh", NULL, "run.fresh", "start a new run; refuse a folder that is not empty"},
+    {"--plain", NULL, NULL, "lines of progress in place of the panel, on a terminal too"},
     QUIET,
+    {"--json", NULL, NULL, "print nothing but the result, as one line of JSON"},
     {NULL, NULL, NULL, NULL}};
 
 static const cli_option eval_options[] = {
@@ -61,7 +63,10 @@ static const cli_command command_table[] = {
      "Trains TASK in a run folder. The same command again goes on where the run stopped. TASK may\n"
      "be left out when a --config file names one. Later settings win: defaults, --profile,\n"
      "--config, then options and section.key=value words in the order given.\n"
-     "Ctrl-C (or SIGTERM) stops after a checkpoint; a second one stops at once.",
+     "Ctrl-C (or SIGTERM) stops after a checkpoint; a second one stops at once.\n"
+     "On a terminal of 40 columns or more a panel shows where the run stands; NO_COLOR and "
+     "COLUMNS\n"
+     "are respected. Elsewhere a line of progress comes every ten seconds.",
      "curlew train cartpole-swingup\n"
      "curlew train cheetah-run --profile authors --seed 3 --steps 500000\n"
      "curlew train walker-walk update.batch_size=512 encoder.lr=2e-4 --out runs/walker-512\n"

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,19 +24,52 @@ static bool is_set(const char *variable) {
     return value && value[0];
 }
 
-void cli_screen_open(cli_screen *screen, bool quiet) {
+/* Whether the locale's characters are UTF-8, by its name: it need not be installed. The Linux
+ * console speaks UTF-8 too, but its fonts lack the block characters. */
+static bool speaks_utf8(void) {
+    static const char *const variables[] = {"LC_ALL", "LC_CTYPE", "LANG"};
     const char *terminal = getenv("TERM");
+    if (terminal && strcmp(terminal, "linux") == 0) return false;
+    for (int i = 0; i < 3; i++) {
+        if (!is_set(variables[i])) continue;
+        const char *set = strchr(getenv(variables[i]), '.');
+        return set && (strncasecmp(set, ".utf-8", 6) == 0 || strncasecmp(set, ".utf8", 5) == 0);
+    }
+    return false;
+}
+
+void cli_screen_open(cli_screen *screen, bool quiet) {
     memset(screen, 0, sizeof *screen);
     screen->quiet = quiet;
-    screen->redraw = isatty(STDOUT_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
-    screen->color = screen->redraw && !is_set("NO_COLOR");
     screen->last_line_s = now_s();
 }
 
-static int columns(void) {
+void cli_screen_panel(cli_screen *screen, const cli_panel *panel) {
+    const char *terminal = getenv("TERM");
+    if (screen->quiet || !isatty(STDOUT_FILENO)) return;
+    if (!terminal || !terminal[0] || strcmp(terminal, "dumb") == 0) return;
+    screen->panel = panel;
+    screen->look.color = !is_set("NO_COLOR");
+    screen->look.utf8 = speaks_utf8();
+    cli_signals_watch_continue();
+}
+
+/* The window; COLUMNS may ask for a narrower panel. */
+static void measure_window(cli_look *look) {
     struct winsize size;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
-    return 80;
+    bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    look->columns = known ? size.ws_col : 80;
+    look->rows = known && size.ws_row > 0 ? size.ws_row : 24;
+    const char *asked = getenv("COLUMNS");
+    long columns = asked ? strtol(asked, NULL, 10) : 0;
+    if (columns > 0 && (columns < look->columns || !known))
+        look->columns = columns < 10000 ? (int)columns : 10000;
+}
+
+/* In the background the terminal belongs to somebody else. */
+static bool in_foreground(void) {
+    pid_t owner = tcgetpgrp(STDOUT_FILENO);
+    return owner < 0 || owner == getpgrp();
 }
 
 /* The length of a text of `used` bytes after `n` more were printed behind it in out_bytes. */
@@ -44,20 +78,13 @@ static int grown(int used, int n, size_t out_bytes) {
     return (size_t)n < out_bytes - (size_t)used ? used + n : (int)out_bytes - 1;
 }
 
-/* Appends to out[0..out_bytes), which always stays a string of `used` bytes. */
+/* Appends to `out`, of which `used` bytes are taken. */
 #define APPEND(...)                                                                                \
     (used = grown(used, snprintf(out + used, out_bytes - (size_t)used, __VA_ARGS__), out_bytes))
 
-static int append_time(char *out, size_t out_bytes, int used, double seconds) {
-    if (!(seconds >= 0 && seconds < 1e9)) return used; /* also NaN: unknown */
-    long s = lround(seconds);
-    if (s >= 86400) return APPEND(", %ldd %02ldh left", s / 86400, s / 3600 % 24);
-    if (s >= 3600) return APPEND(", %ldh %02ldm left", s / 3600, s / 60 % 60);
-    return APPEND(", %ldm %02lds left", s / 60, s % 60);
-}
-
 int cli_progress_format(const cw_progress *p, char *out, size_t out_bytes) {
     int used = 0;
+    char left[32];
     double percent = p->frames_total > 0 ? 100.0 * (double)p->frames / (double)p->frames_total : 0;
     out[0] = '\0';
     APPEND("%s %.0f%%: %" PRId64 "/%" PRId64 " frames", p->phase ? p->phase : "run", floor(percent),
@@ -68,49 +95,90 @@ int cli_progress_format(const cw_progress *p, char *out, size_t out_bytes) {
     if (isfinite(p->last_return)) APPEND(", return %.1f", p->last_return);
     if (isfinite(p->last_eval)) APPEND(", eval %.1f", p->last_eval);
     if (isfinite(p->best_eval)) APPEND(" (best %.1f)", p->best_eval);
-    return append_time(out, out_bytes, used, p->seconds_left);
+    cli_duration(p->seconds_left, left, sizeof left);
+    if (left[0]) APPEND(", %s left", left);
+    return used;
 }
 
-static void leave_line(cli_screen *screen) {
-    if (screen->drawn) fputs("\r\033[K", stdout);
-    screen->drawn = false;
+/* ---- the panel on the terminal ----
+ * The cursor rests on the line below the panel, and no mode of the terminal is ever changed: there
+ * is nothing to restore, however the process ends. A drawing is one write. */
+
+/* Goes to the first line of the panel that stands there. A window that became narrower may have
+ * broken its lines (terminals that reflow do); *clear says that what is there has to go. */
+static void go_to_top(const cli_screen *screen, bool *clear) {
+    int rows = 0, columns = screen->look.columns;
+    const cli_panel_text *drawn = &screen->drawn;
+    *clear = columns != screen->drawn_columns;
+    for (int i = 0; i < drawn->n; i++)
+        rows += drawn->width[i] > columns ? (drawn->width[i] + columns - 1) / columns : 1;
+    fputc('\r', stdout);
+    if (rows > 0) printf("\033[%dA", rows);
+}
+
+static void erase_panel(cli_screen *screen) {
+    bool clear;
+    if (cli_signals_take_continue()) screen->drawn.n = 0; /* it stands above the shell's lines */
+    if (screen->drawn.n == 0) return;
+    measure_window(&screen->look);
+    go_to_top(screen, &clear);
+    fputs("\033[J", stdout);
+    screen->drawn.n = 0;
+}
+
+/* Draws the last progress; false where no panel can be. */
+static bool draw_panel(cli_screen *screen) {
+    bool clear = true;
+    if (!screen->panel || !in_foreground()) return false;
+    if (cli_signals_take_continue()) screen->drawn.n = 0;
+    measure_window(&screen->look);
+    bool stood = screen->drawn.n > 0;
+    if (stood) go_to_top(screen, &clear);
+    if (clear && stood) fputs("\033[J", stdout);
+    cli_panel_draw(screen->panel, &screen->last, &screen->look, &screen->drawn);
+    screen->drawn_columns = screen->look.columns;
+    screen->drawn_rows = screen->look.rows;
+    for (int i = 0; i < screen->drawn.n; i++) printf("%s\033[K\n", screen->drawn.line[i]);
+    if (stood) fputs("\033[J", stdout);
+    fflush(stdout);
+    return screen->drawn.n > 0;
 }
 
 static void show_line(void *user, const char *text) {
     cli_screen *screen = user;
     if (screen->quiet) return;
-    leave_line(screen);
+    bool drawn = screen->drawn.n > 0;
+    erase_panel(screen);
     puts(text);
+    if (drawn) draw_panel(screen);
     fflush(stdout);
 }
 
 static void show_progress(void *user, const cw_progress *progress) {
     cli_screen *screen = user;
     if (screen->quiet) return;
+    screen->last = *progress;
+    if (draw_panel(screen)) return;
     char line[LINE_BYTES];
-    int n = cli_progress_format(progress, line, sizeof line);
-    if (!screen->redraw) {
-        double now = now_s();
-        if (now - screen->last_line_s < PLAIN_EVERY_S) return;
-        screen->last_line_s = now;
-        puts(line);
-        fflush(stdout);
-        return;
-    }
-    /* A line as wide as the terminal would wrap and could not be redrawn. */
-    int width = columns() - 1;
-    if (n > width) line[width > 0 ? width : 0] = '\0';
-    int phase = (int)strcspn(line, " ");
-    if (screen->color)
-        printf("\r\033[1m%.*s\033[0m%s\033[K", phase, line, line + phase);
-    else
-        printf("\r%s\033[K", line);
+    double now = now_s();
+    if (now - screen->last_line_s < PLAIN_EVERY_S) return;
+    screen->last_line_s = now;
+    cli_progress_format(progress, line, sizeof line);
+    puts(line);
     fflush(stdout);
-    screen->drawn = true;
+}
+
+/* A window that changed its size is drawn anew without waiting for the next figures. */
+static void follow_window(cli_screen *screen) {
+    if (screen->drawn.n == 0) return;
+    cli_look now = screen->look;
+    measure_window(&now);
+    if (now.columns != screen->drawn_columns || now.rows != screen->drawn_rows) draw_panel(screen);
 }
 
 static bool should_stop(void *user) {
     cli_screen *screen = user;
+    follow_window(screen);
     if (!cli_signals_caught()) return false;
     if (!screen->told_stop)
         show_line(screen, "stopping after a checkpoint; a second signal stops at once");
@@ -124,7 +192,6 @@ cw_callbacks cli_screen_callbacks(cli_screen *screen) {
 }
 
 void cli_screen_close(cli_screen *screen) {
-    if (screen->drawn) putchar('\n');
-    screen->drawn = false;
+    screen->drawn.n = 0;
     fflush(stdout);
 }

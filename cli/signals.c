@@ -3,7 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t caught = 0;
+static volatile sig_atomic_t caught = 0, continued = 0;
 
 static void on_signal(int number) {
     if (caught) _exit(CLI_SIGNAL + number);
@@ -29,4 +29,21 @@ void cli_signals_catch(void) {
 
 int cli_signals_caught(void) {
     return caught;
+}
+
+static void on_continue(int number) {
+    (void)number;
+    continued = 1;
+}
+
+void cli_signals_watch_continue(void) {
+    struct sigaction action = {.sa_handler = on_continue, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGCONT, &action, NULL);
+}
+
+bool cli_signals_take_continue(void) {
+    bool was = continued != 0;
+    continued = 0;
+    return was;
 }

@@ -1,4 +1,5 @@
 #include "cli.h"
+#include "json.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -39,21 +40,51 @@ static void print_result(const cw_run_result *result) {
     if (result->video_path[0]) printf("video: %s\n", result->video_path);
 }
 
+/* What the panel says about the run as a whole. */
+static cw_status describe(const cw_config *config, cli_panel *panel) {
+    cw_status status = cw_config_get(config, "env.task", panel->task, sizeof panel->task);
+    if (status == CW_OK)
+        status = cw_config_get(config, "run.profile", panel->profile, sizeof panel->profile);
+    if (status == CW_OK)
+        status = cw_config_get(config, "run.seed", panel->seed, sizeof panel->seed);
+    if (status == CW_OK) status = cw_config_get(config, "run.out", panel->run, sizeof panel->run);
+    return status;
+}
+
+static void print_json(const char *run, const cw_run_result *result) {
+    cli_json json;
+    cli_json_open(&json, stdout);
+    cli_json_object(&json, NULL);
+    cli_json_text(&json, "run", run);
+    cli_json_integer(&json, "frames", result->frames);
+    cli_json_real(&json, "return_mean", result->eval_return);
+    cli_json_text(&json, "curve", result->curve_path[0] ? result->curve_path : NULL);
+    cli_json_text(&json, "video", result->video_path[0] ? result->video_path : NULL);
+    cli_json_end(&json);
+}
+
 static int train(const cli_args *args, cw_config *config) {
     int code = choose_task(args, config);
     if (code == CLI_DONE) code = choose_folder(config);
     if (code != CLI_DONE) return code;
-    bool quiet = cli_args_flag(args, "--quiet");
+    bool json = cli_args_flag(args, "--json"), quiet = json || cli_args_flag(args, "--quiet");
+    cli_panel panel;
     cli_screen screen;
     cw_run_result result;
     memset(&result, 0, sizeof result);
+    code = cli_report_status(describe(config, &panel));
+    if (code != CLI_DONE) return code;
     cli_signals_catch();
     cli_screen_open(&screen, quiet);
+    if (!cli_args_flag(args, "--plain")) cli_screen_panel(&screen, &panel);
     cw_callbacks callbacks = cli_screen_callbacks(&screen);
     cw_status status = cw_train(config, &callbacks, &result);
     cli_screen_close(&screen);
     if (status != CW_OK) return cli_report_status(status);
-    if (!quiet) print_result(&result);
+    if (json)
+        print_json(panel.run, &result);
+    else if (!quiet)
+        print_result(&result);
     return CLI_DONE;
 }
 

@@ -52,18 +52,42 @@ typedef struct cw_task_info {
 bool cw_task_info_get(int i, cw_task_info *out);
 
 /* ---- progress ---- */
+#define CW_PROGRESS_RETURNS 64
+#define CW_PROGRESS_PARTS   16
+
+/* A part of the work and the seconds that this session has spent on it. */
+typedef struct cw_part_time {
+    const char *name; /* static */
+    double seconds;
+} cw_part_time;
+
+/* Where a run stands. Complete in itself: a copy stays valid. */
 typedef struct cw_progress {
-    int64_t frames, frames_total; /* environment frames */
+    const char *phase; /* "collect", "train", "evaluate", "checkpoint", "record", "done"; static */
+    int64_t phase_done, phase_total; /* episodes of an evaluation; 0 of 0 in other phases */
+    int64_t frames, frames_total;    /* environment frames */
     int64_t agent_steps;
     int64_t updates;
     int64_t episodes;
     double updates_per_s; /* NaN before the first update */
     double frames_per_s;
-    double last_return;  /* newest training episode, NaN when none */
-    double best_eval;    /* best mean evaluation return, NaN when none */
-    double last_eval;    /* newest mean evaluation return, NaN when none */
-    double seconds_left; /* estimate, NaN when unknown */
-    const char *phase;   /* "collect", "train", "evaluate", "checkpoint", "record" */
+    double wall_s;                       /* seconds of training in all sessions */
+    double seconds_left;                 /* estimate, NaN when unknown */
+    double last_return;                  /* newest training episode, NaN when none */
+    double best_eval;                    /* best mean evaluation return, NaN when none */
+    double last_eval;                    /* newest mean evaluation return, NaN when none */
+    double returns[CW_PROGRESS_RETURNS]; /* newest training episodes of this session, in order */
+    int n_returns;
+    /* Means over the updates of the newest row of metrics.csv, NaN when there is none. */
+    double critic_loss, actor_loss;
+    double curl_loss;                      /* nats */
+    double curl_accuracy;                  /* 0 to 1 */
+    double alpha;                          /* entropy temperature */
+    double entropy;                        /* nats */
+    int64_t replay_count, replay_capacity; /* transitions that can be sampled, and at most */
+    int64_t resident_bytes;                /* of the process, 0 when unknown */
+    cw_part_time parts[CW_PROGRESS_PARTS]; /* what the loop's time went into; no overlap */
+    int n_parts;
 } cw_progress;
 
 typedef struct cw_callbacks {

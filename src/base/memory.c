@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Every block starts with its size, one alignment unit before the bytes handed out. */
 typedef struct block_head {
@@ -95,6 +96,15 @@ uint64_t cw_memory_available(void) {
     }
     fclose(file);
     return (uint64_t)kib * 1024;
+}
+
+uint64_t cw_memory_resident(void) {
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file == NULL) return 0;
+    unsigned long long pages = 0;
+    if (fscanf(file, "%*u %llu", &pages) != 1) pages = 0;
+    fclose(file);
+    return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 void *cw_arena_take(cw_arena *arena, size_t count, size_t size) {

@@ -44,6 +44,9 @@ void cw_memory_fail_after(uint64_t n);
  * (MemAvailable), 0 when unknown. */
 uint64_t cw_memory_available(void);
 
+/* Bytes of RAM that this process occupies (resident set), 0 when unknown. */
+uint64_t cw_memory_resident(void);
+
 /* An arena hands out parts of one block. With base == NULL it only measures:
  * run the same carving code twice, first to learn `used`, then on real memory. */
 typedef struct cw_arena {

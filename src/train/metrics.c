@@ -1,6 +1,7 @@
 /* metrics.csv, eval.csv, log lines and progress reports of a run. */
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "train/trainer.h"
 
 #include <math.h>
@@ -70,6 +71,26 @@ static void measure_rates(cw_trainer *trainer, double now) {
     trainer->rate_updates = trainer->state.updates;
 }
 
+static void add_part(cw_progress *progress, const char *name, double seconds) {
+    if (progress->n_parts == CW_PROGRESS_PARTS) return;
+    progress->parts[progress->n_parts++] = (cw_part_time){name, seconds};
+}
+
+static void add_parts(const cw_trainer *trainer, cw_progress *progress) {
+    static const char *const names[CW_RUN_PHASES] = {
+        [CW_RUN_SAMPLE] = "sampling", [CW_RUN_UPDATE] = "update, rest",
+        [CW_RUN_ACT] = "acting",      [CW_RUN_WAIT] = "environment",
+        [CW_RUN_EVAL] = "evaluation", [CW_RUN_CHECKPOINT] = "checkpoints"};
+    double update[CW_PHASE_COUNT], rest = trainer->seconds[CW_RUN_UPDATE];
+    cw_agent_times(trainer->agent, update);
+    for (int i = 0; i < CW_PHASE_COUNT; i++) {
+        add_part(progress, cw_agent_phase_name((cw_agent_phase)i), update[i]);
+        rest -= update[i];
+    }
+    for (int i = 0; i < CW_RUN_PHASES; i++)
+        add_part(progress, names[i], i == CW_RUN_UPDATE ? fmax(rest, 0) : trainer->seconds[i]);
+}
+
 void cw_trainer_progress(cw_trainer *trainer, const char *phase, bool now) {
     const cw_callbacks *callbacks = trainer->callbacks;
     if (callbacks == NULL || callbacks->progress == NULL) return;
@@ -79,7 +100,11 @@ void cw_trainer_progress(cw_trainer *trainer, const char *phase, bool now) {
     if (strcmp(phase, "train") == 0 || strcmp(phase, "collect") == 0) measure_rates(trainer, clock);
     const cw_run_state *state = &trainer->state;
     int64_t total = trainer->settings.train.frames;
+    const double *row = trainer->row;
     cw_progress progress = {
+        .phase = phase,
+        .phase_done = trainer->phase_done,
+        .phase_total = trainer->phase_total,
         .frames = state->frames,
         .frames_total = total,
         .agent_steps = state->agent_steps,
@@ -87,12 +112,24 @@ void cw_trainer_progress(cw_trainer *trainer, const char *phase, bool now) {
         .episodes = state->episodes,
         .updates_per_s = trainer->updates_per_s,
         .frames_per_s = trainer->frames_per_s,
+        .wall_s = cw_trainer_wall_s(trainer),
+        .seconds_left = (double)(total - state->frames) / trainer->frames_per_s,
         .last_return = state->last_return,
         .best_eval = state->best_eval,
         .last_eval = state->last_eval,
-        .seconds_left = (double)(total - state->frames) / trainer->frames_per_s,
-        .phase = phase,
+        .n_returns = trainer->n_returns,
+        .critic_loss = row[CW_METRIC_CRITIC_LOSS],
+        .actor_loss = row[CW_METRIC_ACTOR_LOSS],
+        .curl_loss = row[CW_METRIC_CURL_LOSS],
+        .curl_accuracy = row[CW_METRIC_CURL_ACCURACY],
+        .alpha = row[CW_METRIC_ALPHA],
+        .entropy = row[CW_METRIC_ENTROPY],
+        .replay_count = cw_replay_count(trainer->replay),
+        .replay_capacity = trainer->settings.replay.capacity,
+        .resident_bytes = (int64_t)cw_memory_resident(),
     };
+    memcpy(progress.returns, trainer->returns, sizeof progress.returns);
+    add_parts(trainer, &progress);
     /* Collecting random steps says nothing about the pace of training. */
     if (state->updates == 0) progress.seconds_left = NAN;
     callbacks->progress(callbacks->user, &progress);
@@ -119,15 +156,32 @@ cw_status cw_trainer_sync_logs(const cw_trainer *trainer) {
 }
 
 void cw_trainer_count_update(cw_trainer *trainer, const cw_update_stats *stats) {
-    const double values[CW_N_METRICS] = {
-        stats->critic_loss,   stats->actor_loss, stats->alpha_loss, stats->curl_loss,
-        stats->curl_accuracy, stats->alpha,      stats->entropy,    stats->q_mean,
-        stats->target_mean,   stats->reward_mean};
+    const double values[CW_N_METRICS] = {[CW_METRIC_CRITIC_LOSS] = stats->critic_loss,
+                                         [CW_METRIC_ACTOR_LOSS] = stats->actor_loss,
+                                         [CW_METRIC_ALPHA_LOSS] = stats->alpha_loss,
+                                         [CW_METRIC_CURL_LOSS] = stats->curl_loss,
+                                         [CW_METRIC_CURL_ACCURACY] = stats->curl_accuracy,
+                                         [CW_METRIC_ALPHA] = stats->alpha,
+                                         [CW_METRIC_ENTROPY] = stats->entropy,
+                                         [CW_METRIC_Q_MEAN] = stats->q_mean,
+                                         [CW_METRIC_TARGET_MEAN] = stats->target_mean,
+                                         [CW_METRIC_REWARD_MEAN] = stats->reward_mean};
     for (int i = 0; i < CW_N_METRICS; i++) {
         if (isnan(values[i])) continue;
         trainer->state.metric[i].sum += values[i];
         trainer->state.metric[i].n++;
     }
+}
+
+void cw_trainer_count_episode(cw_trainer *trainer, double episode_return) {
+    trainer->state.last_return = episode_return;
+    trainer->state.episodes++;
+    if (trainer->n_returns == CW_PROGRESS_RETURNS) {
+        trainer->n_returns--;
+        memmove(trainer->returns, trainer->returns + 1,
+                (size_t)trainer->n_returns * sizeof *trainer->returns);
+    }
+    trainer->returns[trainer->n_returns++] = episode_return;
 }
 
 cw_status cw_trainer_log_metrics(cw_trainer *trainer) {
@@ -137,7 +191,8 @@ cw_status cw_trainer_log_metrics(cw_trainer *trainer) {
                                     state->last_return};
     for (int i = 0; i < CW_N_METRICS; i++) {
         const cw_metric_sum *metric = &state->metric[i];
-        row[FIRST_METRIC + i] = metric->n > 0 ? metric->sum / (double)metric->n : NAN;
+        trainer->row[i] = metric->n > 0 ? metric->sum / (double)metric->n : NAN;
+        row[FIRST_METRIC + i] = trainer->row[i];
     }
     row[N_METRIC_COLUMNS - 1] = cw_trainer_wall_s(trainer);
     memset(state->metric, 0, sizeof state->metric);

@@ -39,11 +39,16 @@ static cw_status open_evaluator(cw_trainer *trainer, cw_agent_env *env, cw_evalu
 
 static cw_status evaluate_episodes(cw_trainer *trainer, cw_evaluator *evaluator, double *returns,
                                    int n) {
-    for (int i = 0; i < n; i++) {
-        cw_trainer_progress(trainer, "evaluate", false);
-        CW_TRY(cw_evaluator_episode(evaluator, &returns[i], NULL, cw_trainer_should_stop, trainer));
+    cw_status status = CW_OK;
+    trainer->phase_total = n;
+    for (int i = 0; i < n && status == CW_OK; i++) {
+        trainer->phase_done = i;
+        cw_trainer_progress(trainer, "evaluate", i == 0);
+        status =
+            cw_evaluator_episode(evaluator, &returns[i], NULL, cw_trainer_should_stop, trainer);
     }
-    return CW_OK;
+    trainer->phase_done = trainer->phase_total = 0;
+    return status;
 }
 
 cw_status cw_trainer_evaluate(cw_trainer *trainer) {
@@ -194,6 +199,7 @@ cw_status cw_trainer_finish(cw_trainer *trainer, cw_run_result *out) {
     cw_trainer_line(trainer, "curve:   %s", curve);
     if (video[0] != '\0') cw_trainer_line(trainer, "video:   %s", video);
     cw_trainer_line(trainer, "weights: %s", weights);
+    cw_trainer_progress(trainer, "done", true);
     out->frames = state->frames;
     out->eval_return = state->last_eval;
     snprintf(out->curve_path, sizeof out->curve_path, "%.*s", (int)sizeof out->curve_path - 1,

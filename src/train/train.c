@@ -299,8 +299,7 @@ static cw_status finish_step(cw_trainer *trainer, const float *action, const cw_
     state->frames += step->frames;
     state->episode_return += step->reward;
     if (step->last) {
-        state->last_return = state->episode_return;
-        state->episodes++;
+        cw_trainer_count_episode(trainer, state->episode_return);
         state->in_episode = 0;
     }
     return CW_OK;
@@ -387,6 +386,7 @@ cw_status cw_train_env(const cw_config *config, cw_env_create_fn create, void *e
     trainer->lock_fd = -1;
     trainer->started = cw_clock_s();
     trainer->frames_per_s = trainer->updates_per_s = NAN;
+    for (int i = 0; i < CW_N_METRICS; i++) trainer->row[i] = NAN;
     cw_run_result result = {0};
     cw_status status = run(trainer, &result);
     close_run(trainer);

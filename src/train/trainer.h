@@ -21,7 +21,19 @@ typedef struct cw_metric_sum {
     double sum;
     int64_t n;
 } cw_metric_sum;
-#define CW_N_METRICS 10
+typedef enum cw_metric {
+    CW_METRIC_CRITIC_LOSS,
+    CW_METRIC_ACTOR_LOSS,
+    CW_METRIC_ALPHA_LOSS,
+    CW_METRIC_CURL_LOSS,
+    CW_METRIC_CURL_ACCURACY,
+    CW_METRIC_ALPHA,
+    CW_METRIC_ENTROPY,
+    CW_METRIC_Q_MEAN,
+    CW_METRIC_TARGET_MEAN,
+    CW_METRIC_REWARD_MEAN,
+    CW_N_METRICS
+} cw_metric;
 
 /* Everything of the loop that a resumed run needs, saved as it lies in memory (a checkpoint is for
  * the same machine type); parameters, replay and environment have their own parts. */
@@ -84,6 +96,10 @@ typedef struct cw_trainer {
     double reported;   /* clock of the last progress report */
     double rate_clock; /* clock, frames and updates of the previous report, for the rates */
     int64_t rate_frames, rate_updates;
+    double row[CW_N_METRICS];            /* the newest metrics row, NaN where it is empty */
+    double returns[CW_PROGRESS_RETURNS]; /* newest episodes of this session, in order */
+    int n_returns;
+    int64_t phase_done, phase_total;    /* episodes of the evaluation under way */
     double frames_per_s, updates_per_s; /* smoothed; NaN = not known yet */
 } cw_trainer;
 
@@ -125,6 +141,7 @@ cw_status cw_trainer_open_logs(cw_trainer *trainer);
  * rows being added. */
 cw_status cw_trainer_sync_logs(const cw_trainer *trainer);
 void cw_trainer_count_update(cw_trainer *trainer, const cw_update_stats *stats);
+void cw_trainer_count_episode(cw_trainer *trainer, double episode_return);
 cw_status cw_trainer_log_metrics(cw_trainer *trainer); /* and cw_trainer_log_timing */
 cw_status cw_trainer_log_timing(cw_trainer *trainer);
 cw_status cw_trainer_log_eval(cw_trainer *trainer, const double *returns, int n);

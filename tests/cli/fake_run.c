@@ -42,18 +42,35 @@ static cw_status ending(void) {
 }
 
 static void report(const cw_callbacks *callbacks, int i, int n) {
-    cw_progress progress = {.frames = 1000 * i,
+    cw_progress progress = {.phase = i ? "train" : "collect",
+                            .frames = 1000 * i,
                             .frames_total = 1000 * n,
                             .agent_steps = 125 * i,
                             .updates = 100 * i,
                             .episodes = i,
                             .updates_per_s = i ? 20.5 : NAN,
                             .frames_per_s = 170.4,
+                            .wall_s = 10 * i,
+                            .seconds_left = i ? 372 : NAN,
                             .last_return = i ? 300.25 : NAN,
                             .best_eval = i ? 412.5 : NAN,
                             .last_eval = i ? 400 : NAN,
-                            .seconds_left = i ? 372 : NAN,
-                            .phase = i ? "train" : "collect"};
+                            .critic_loss = i ? 0.0123 : NAN,
+                            .actor_loss = i ? -12.5 : NAN,
+                            .curl_loss = i ? 1.4 : NAN,
+                            .curl_accuracy = i ? 0.56 : NAN,
+                            .alpha = i ? 0.0712 : NAN,
+                            .entropy = i ? -0.93 : NAN,
+                            .replay_count = 125 * i,
+                            .replay_capacity = 10000,
+                            .resident_bytes = 2310000000,
+                            .parts = {{"conv forward", 22.0 * i},
+                                      {"conv backward", 45.0 * i},
+                                      {"environment", 13.0 * i},
+                                      {"evaluation", 20.0 * i}},
+                            .n_parts = 4};
+    for (; progress.n_returns < i && progress.n_returns < CW_PROGRESS_RETURNS; progress.n_returns++)
+        progress.returns[progress.n_returns] = progress.n_returns;
     callbacks->progress(callbacks->user, &progress);
 }
 
