@@ -234,7 +234,9 @@ static void draw_episodes(line *l, const cw_progress *p, int i) {
 
 static void draw_time(line *l, const cw_progress *p, int i) {
     (void)i;
-    if (p->n_parts > 0) put(l, PLAIN, "of this session");
+    char text[32];
+    cli_duration(p->wall_s, text, sizeof text);
+    put(l, text[0] ? STRONG : FAINT, "%s", text[0] ? text : "-");
 }
 
 /* The i-th largest share of the time, as a bar. */
@@ -282,8 +284,8 @@ static void end_line(cli_panel_text *out, const line *l) {
 
 static void draw_title(const cli_panel *panel, const cw_progress *p, const cli_look *look,
                        int width, cli_panel_text *out) {
-    char right[96], time[32];
-    cli_duration(p->wall_s, time, sizeof time);
+    char right[96], time[32] = "";
+    if (look->columns < CLI_PANEL_COLUMNS_2) cli_duration(p->wall_s, time, sizeof time);
     int n = snprintf(right, sizeof right, "%s", p->phase ? p->phase : "run");
     if (p->phase_total > 0)
         n += snprintf(right + n, sizeof right - (size_t)n, " %" PRId64 "/%" PRId64,

@@ -55,7 +55,7 @@ bool cw_task_info_get(int i, cw_task_info *out);
 #define CW_PROGRESS_RETURNS 64
 #define CW_PROGRESS_PARTS   16
 
-/* A part of the work and the seconds that this session has spent on it. */
+/* A part of the work and the seconds that all sessions have spent on it. */
 typedef struct cw_part_time {
     const char *name; /* static */
     double seconds;

@@ -71,24 +71,20 @@ static void measure_rates(cw_trainer *trainer, double now) {
     trainer->rate_updates = trainer->state.updates;
 }
 
-static void add_part(cw_progress *progress, const char *name, double seconds) {
-    if (progress->n_parts == CW_PROGRESS_PARTS) return;
-    progress->parts[progress->n_parts++] = (cw_part_time){name, seconds};
-}
-
+/* Where the time went, by names short enough for a small window. */
 static void add_parts(const cw_trainer *trainer, cw_progress *progress) {
-    static const char *const names[CW_RUN_PHASES] = {
-        [CW_RUN_SAMPLE] = "sampling", [CW_RUN_UPDATE] = "update, rest",
-        [CW_RUN_ACT] = "acting",      [CW_RUN_WAIT] = "environment",
-        [CW_RUN_EVAL] = "evaluation", [CW_RUN_CHECKPOINT] = "checkpoints"};
-    double update[CW_PHASE_COUNT], rest = trainer->seconds[CW_RUN_UPDATE];
-    cw_agent_times(trainer->agent, update);
-    for (int i = 0; i < CW_PHASE_COUNT; i++) {
-        add_part(progress, cw_agent_phase_name((cw_agent_phase)i), update[i]);
-        rest -= update[i];
+    static const char *const names[CW_TIME_ENVIRONMENT] = {[CW_TIME_SAMPLE] = "sampling",
+                                                           [CW_TIME_ACT] = "acting",
+                                                           [CW_TIME_WAIT] = "environment",
+                                                           [CW_TIME_EVALUATION] = "evaluation",
+                                                           [CW_TIME_CHECKPOINT] = "checkpoints"};
+    double times[CW_RUN_TIMES];
+    _Static_assert(CW_TIME_ENVIRONMENT <= CW_PROGRESS_PARTS, "room for every part");
+    cw_trainer_times(trainer, times);
+    for (int i = 0; i < CW_TIME_ENVIRONMENT; i++) {
+        const char *name = names[i] ? names[i] : cw_run_time_name((cw_run_time)i);
+        progress->parts[progress->n_parts++] = (cw_part_time){name, times[i]};
     }
-    for (int i = 0; i < CW_RUN_PHASES; i++)
-        add_part(progress, names[i], i == CW_RUN_UPDATE ? fmax(rest, 0) : trainer->seconds[i]);
 }
 
 void cw_trainer_progress(cw_trainer *trainer, const char *phase, bool now) {

@@ -259,11 +259,11 @@ static void the_panel_is_redrawn_in_place(void **state) {
         "run.out=runs/toy-paper-seed1",
         "env.task=toy",
         "half way", /* a message scrolls above the panel */
-        "toy  paper  seed 1                                                train  6m 30s",
+        "toy  paper  seed 1                                                        train",
         "━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━──  97%  6m 12s left",
         "frames        39000 of 40000  170/s     return        300.2   ▁▁▂▂▃▃▄▄▅▅▅▆▆▇▇██",
         "agent steps   4875  21.3/s              evaluation    400.0   best 412.5",
-        "updates       3900  20.5/s              time          of this session",
+        "updates       3900  20.5/s              time          6m 30s",
         "episodes      39                        conv backward ████████▌            45%",
         "contrastive   1.400 nats  56% right     conv forward  ████▏                22%",
         "critic loss   0.0123                    evaluation    ███▊                 20%",
