@@ -89,7 +89,7 @@ static void print_line(void *user, const char *text) {
 int main(int argc, char **argv) {
     static const char *const settings[][2] = {
         {"env.task", "own-world"},   {"env.image_size", "32"},    {"augment.crop_size", "28"},
-        {"encoder.filters", "8"},    {"encoder.hidden", "0"},     {"actor.hidden", "64"},
+        {"encoder.filters", "16"},   {"encoder.hidden", "0"},     {"actor.hidden", "64"},
         {"critic.hidden", "64"},     {"update.batch_size", "32"}, {"train.frames", "2000"},
         {"train.seed_steps", "200"}, {"train.eval_every", "500"}, {"train.eval_episodes", "5"},
         {"replay.capacity", "5000"},
