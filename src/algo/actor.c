@@ -1,6 +1,8 @@
 #include "algo/agent_impl.h"
 #include "base/error.h"
 
+#include <math.h>
+
 struct cw_actor {
     cw_agent *agent;
     cw_convnet *net; /* forward only, n stacks */
@@ -69,6 +71,15 @@ size_t cw_actor_bytes(const cw_actor *actor) {
     return actor->bytes;
 }
 
+static cw_status check_actions(const float *action, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        if (isfinite(action[i])) continue;
+        return cw_fail(CW_EDIVERGED, "the policy's action is not a finite number (%g)",
+                       (double)action[i]);
+    }
+    return CW_OK;
+}
+
 cw_status cw_actor_act(cw_actor *actor, const cw_image_batch *images, const float *noise,
                        float *action) {
     cw_agent *agent = actor->agent;
@@ -86,13 +97,13 @@ cw_status cw_actor_act(cw_actor *actor, const cw_image_batch *images, const floa
                            own_head ? &agent->values.actor_head : &agent->values.head,
                            &actor->features));
     CW_TRY(cw_mlp_forward(agent->be, &actor->trunk, &agent->values.trunk, &actor->head.z));
+    int64_t count = actor->n * agent->spec.action_dim;
     if (noise == NULL) {
         cw_policy_mean_action(action, &actor->trunk.out);
-        return CW_OK;
+        return check_actions(action, count);
     }
     cw_policy_bounds bounds = {agent->spec.actor.log_std_min, agent->spec.actor.log_std_max};
     cw_policy_forward(&actor->action, NULL, &actor->trunk.out, noise, &bounds);
-    int64_t count = actor->n * agent->spec.action_dim;
     for (int64_t i = 0; i < count; i++) action[i] = (float)cw_tensor_get(&actor->action, i);
-    return CW_OK;
+    return check_actions(action, count);
 }

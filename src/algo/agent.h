@@ -70,8 +70,8 @@ const cw_agent_spec *cw_agent_get_spec(const cw_agent *agent);
 cw_status cw_agent_init(cw_agent *agent, uint64_t seed);
 
 /* One update number `step` (from 0) on a minibatch of B samples: docs/algorithm.md has the order.
- * Nothing is allocated. A loss that is not finite gives CW_EDIVERGED, naming loss and step; the
- * parameters are then not to be trusted. */
+ * Nothing is allocated. A loss or gradient that is not finite gives CW_EDIVERGED, naming it and the
+ * step; the parameters are then not to be trusted. */
 cw_status cw_agent_update(cw_agent *agent, const cw_minibatch *batch, int64_t step,
                           cw_update_stats *out);
 
@@ -99,7 +99,8 @@ cw_status cw_actor_create(cw_actor **out, cw_agent *agent, int64_t n);
 void cw_actor_destroy(cw_actor *actor); /* NULL allowed */
 size_t cw_actor_bytes(const cw_actor *actor);
 
-/* action (n, A) in [-1, 1]: sampled with noise (n, A), or tanh(mean) when noise is NULL. */
+/* action (n, A) in [-1, 1]: sampled with noise (n, A), or tanh(mean) when noise is NULL.
+ * CW_EDIVERGED when an action is not finite, as with parameters that are not. */
 cw_status cw_actor_act(cw_actor *actor, const cw_image_batch *images, const float *noise,
                        float *action);
 

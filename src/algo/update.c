@@ -16,7 +16,9 @@
 #include <math.h>
 #include <string.h>
 
-#define ADAM_EPS 1e-8 /* PyTorch's default */
+#define ADAM_EPS       1e-8  /* PyTorch's default */
+#define SMALL_GRADIENT 16384 /* elements that are looked at for infinities; a convolution's, too   \
+                              */
 
 /* Runs a call that returns cw_status and adds its time to a phase. */
 #define TIMED(agent, phase, call)                                                                  \
@@ -138,6 +140,22 @@ static cw_status q_backward(cw_agent *agent, bool want_params) {
 
 /* ---------------------------------------------------------------- optimisers */
 
+/* Looks at the small gradients only: those of the biases are sums over the minibatch of what the
+ * large matrices' gradients are made of, so what is not finite shows in them. */
+static cw_status check_gradients(const cw_agent *agent, cw_range range) {
+    const cw_param_table *table = &agent->layout.online;
+    for (int i = 0; i < table->n; i++) {
+        const cw_param *param = &table->row[i];
+        if (param->offset < range.begin || param->offset >= range.begin + range.count) continue;
+        if (param->count > SMALL_GRADIENT) continue;
+        cw_tensor grad = cw_params_view(param, agent->be->dtype, agent->grad);
+        if (cw_tensor_finite(&grad)) continue;
+        return cw_fail(CW_EDIVERGED, "update %lld: the gradient of %s is not finite",
+                       (long long)agent->step, param->name);
+    }
+    return CW_OK;
+}
+
 /* An Adam step on part of an optimiser's range, without advancing its step number. */
 static cw_status adam_range(cw_agent *agent, cw_optimiser *opt, cw_range range, int repeat) {
     cw_dtype dtype = agent->be->dtype;
@@ -148,6 +166,7 @@ static cw_status adam_range(cw_agent *agent, cw_optimiser *opt, cw_range range, 
                     .eps = ADAM_EPS,
                     .t = opt->t,
                     .repeat = repeat};
+    TIMED(agent, CW_PHASE_OPTIMISER, check_gradients(agent, range));
     TIMED(agent, CW_PHASE_OPTIMISER,
           agent->be->ops->adam(agent->be, cw_flat_at(agent->value, dtype, range.begin),
                                cw_flat_at(opt->m, dtype, inside), cw_flat_at(opt->v, dtype, inside),

@@ -2,6 +2,8 @@
 
 #include "base/memory.h"
 
+#include <string.h>
+
 static const struct {
     size_t bytes;
     const char *name;
@@ -63,4 +65,29 @@ void cw_tensor_set(const cw_tensor *tensor, int64_t i, double value) {
     } else {
         ((double *)tensor->data)[i] = value;
     }
+}
+
+/* An exponent of all ones is an infinity or NaN; the largest of all bit patterns without their
+ * signs tells in one pass that needs no branch. */
+#define FINITE(type, without_sign, infinity)                                                       \
+    type largest = 0, bits;                                                                        \
+    for (size_t i = 0; i < n; i++) {                                                               \
+        memcpy(&bits, at + i * sizeof bits, sizeof bits);                                          \
+        bits &= (without_sign);                                                                    \
+        largest = bits > largest ? bits : largest;                                                 \
+    }                                                                                              \
+    return largest < (infinity)
+
+static bool finite_f32(const unsigned char *at, size_t n) {
+    FINITE(uint32_t, UINT32_C(0x7fffffff), UINT32_C(0x7f800000));
+}
+
+static bool finite_f64(const unsigned char *at, size_t n) {
+    FINITE(uint64_t, UINT64_C(0x7fffffffffffffff), UINT64_C(0x7ff0000000000000));
+}
+
+bool cw_tensor_finite(const cw_tensor *tensor) {
+    size_t n = (size_t)cw_tensor_count(tensor);
+    if (tensor->dtype == CW_F32) return finite_f32(tensor->data, n);
+    return tensor->dtype != CW_F64 || finite_f64(tensor->data, n);
 }

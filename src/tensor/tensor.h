@@ -40,4 +40,7 @@ cw_tensor cw_arena_tensor_2d(cw_arena *arena, cw_dtype dtype, int64_t n0, int64_
 double cw_tensor_get(const cw_tensor *tensor, int64_t i);
 void cw_tensor_set(const cw_tensor *tensor, int64_t i, double value);
 
+/* Whether no element of an f32 or f64 tensor is an infinity or NaN; true for other dtypes. */
+bool cw_tensor_finite(const cw_tensor *tensor);
+
 #endif

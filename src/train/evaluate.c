@@ -3,6 +3,8 @@
 #include "base/error.h"
 #include "base/memory.h"
 
+#include <math.h>
+
 struct cw_evaluator {
     cw_actor *actor;
     cw_agent_env *env;
@@ -82,6 +84,10 @@ cw_status cw_evaluator_episode(cw_evaluator *e, double *episode_return, cw_video
         cw_image_batch images = cw_view_batch(&e->view, e->stack, &offset);
         CW_TRY(cw_actor_act(e->actor, &images, NULL, e->action));
         CW_TRY(cw_agent_env_step(e->env, e->action, &step, frame_at(e, t + 1)));
+        if (!isfinite(step.reward)) {
+            return cw_fail(CW_EDIVERGED, "agent step %lld of an evaluation: the reward is %g",
+                           (long long)t, step.reward);
+        }
         sum += step.reward;
     }
     *episode_return = sum;

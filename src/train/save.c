@@ -169,26 +169,11 @@ static cw_status copy_run(cw_trainer *trainer) {
 
 /* ---------------------------------------------------------------- the thread */
 
-/* True when every f32 is finite: the exponent of infinities and NaNs is all ones. */
-static bool all_finite(const cw_tensor *tensor) {
-    if (tensor->dtype != CW_F32) return true;
-    const unsigned char *at = tensor->data;
-    int64_t n = cw_tensor_count(tensor);
-    uint32_t largest = 0;
-    for (int64_t i = 0; i < n; i++) {
-        uint32_t bits;
-        memcpy(&bits, at + (size_t)i * sizeof bits, sizeof bits);
-        bits &= 0x7fffffffu;
-        largest = bits > largest ? bits : largest;
-    }
-    return largest < 0x7f800000u;
-}
-
 /* A diverged agent must not take the place of a good one. */
 static cw_status check_finite(const struct cw_saving *save) {
     for (int i = 0; i < save->weights->n; i++) {
         const cw_safetensors_entry *entry = &save->weights->entry[i];
-        if (all_finite(&entry->tensor)) continue;
+        if (cw_tensor_finite(&entry->tensor)) continue;
         return cw_fail(CW_EDIVERGED,
                        "update %lld: %s is not finite; the checkpoint before it is kept",
                        (long long)save->state.updates - 1, entry->name);

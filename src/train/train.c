@@ -236,12 +236,19 @@ static void close_run(cw_trainer *trainer) {
 
 /* ---------------------------------------------------------------- the loop */
 
+/* A failure of the environment or its renderer is told with the step that it came in. */
+static cw_status wait_for_env(cw_trainer *trainer, cw_timestep *out) {
+    cw_status status = cw_worker_wait(trainer->worker, out);
+    if (status == CW_OK) return CW_OK;
+    return cw_fail_in(status, "agent step %lld", (long long)trainer->state.agent_steps);
+}
+
 static cw_status begin_episode(cw_trainer *trainer) {
     cw_run_state *state = &trainer->state;
     cw_timestep unused;
     CW_TRY(cw_trainer_tend_save(trainer));
     cw_worker_start_reset(trainer->worker, cw_replay_lend(trainer->replay));
-    CW_TRY(cw_worker_wait(trainer->worker, &unused));
+    CW_TRY(wait_for_env(trainer, &unused));
     CW_TRY(cw_replay_commit_first(trainer->replay));
     state->in_episode = 1;
     state->episode_return = 0;
@@ -267,7 +274,9 @@ static cw_status choose_action(cw_trainer *trainer, float *action) {
     CW_TRY(cw_replay_latest_stack(trainer->replay, trainer->stack));
     int32_t offset = cw_view_offset(&trainer->view);
     cw_image_batch images = cw_view_batch(&trainer->view, trainer->stack, &offset);
-    return cw_actor_act(trainer->actor, &images, noise, action);
+    cw_status status = cw_actor_act(trainer->actor, &images, noise, action);
+    if (status == CW_OK) return CW_OK;
+    return cw_fail_in(status, "agent step %lld", (long long)trainer->state.agent_steps);
 }
 
 static cw_status update_once(cw_trainer *trainer) {
@@ -318,7 +327,7 @@ static cw_status agent_step(cw_trainer *trainer) {
     double waited = cw_clock_s();
     cw_timestep step;
     if (updated != CW_OK) return updated; /* closing the run waits for the worker */
-    CW_TRY(cw_worker_wait(trainer->worker, &step));
+    CW_TRY(wait_for_env(trainer, &step));
     trainer->seconds[CW_RUN_WAIT] += cw_clock_s() - waited;
     CW_TRY(finish_step(trainer, action, &step));
     if (trainer->state.agent_steps % trainer->settings.train.log_every == 0) {

@@ -76,10 +76,16 @@ cw_status cw_worker_create(cw_worker **out, cw_agent_env *env) {
     return CW_OK;
 }
 
+static void wait_idle(cw_worker *worker) {
+    pthread_mutex_lock(&worker->mutex);
+    while (worker->job != JOB_NONE) pthread_cond_wait(&worker->changed, &worker->mutex);
+    pthread_mutex_unlock(&worker->mutex);
+}
+
 void cw_worker_destroy(cw_worker *worker) {
     if (worker == NULL) return;
-    cw_timestep unused;
-    (void)cw_worker_wait(worker, &unused);
+    wait_idle(
+        worker); /* a failure that nobody waited for must not hide the one that ends the run */
     post(worker, JOB_QUIT);
     pthread_join(worker->thread, NULL);
     pthread_cond_destroy(&worker->changed);
@@ -100,9 +106,7 @@ void cw_worker_start_step(cw_worker *worker, const float *action, uint8_t *frame
 }
 
 cw_status cw_worker_wait(cw_worker *worker, cw_timestep *out) {
-    pthread_mutex_lock(&worker->mutex);
-    while (worker->job != JOB_NONE) pthread_cond_wait(&worker->changed, &worker->mutex);
-    pthread_mutex_unlock(&worker->mutex);
+    wait_idle(worker);
     if (worker->status != CW_OK) return cw_fail(worker->status, "%s", worker->error);
     *out = worker->result;
     return CW_OK;

@@ -167,6 +167,23 @@ static void a_loss_that_is_not_finite_is_named(void **state) {
     cw_agent_destroy(agent);
 }
 
+/* Finite losses whose gradient overflows: Q is about 1e24, its squared error 1e48 in double, and
+ * the gradient at the layer below 1e24 times the weight. */
+static void a_gradient_that_is_not_finite_is_named(void **state) {
+    (void)state;
+    cw_agent *agent = make_agent(1);
+    cw_update_stats stats;
+    const char *name;
+    cw_tensor value;
+    for (int i = 0; cw_agent_param(agent, i, &name, &value); i++) {
+        if (strcmp(name, "critic.Q1.trunk.4.weight") != 0) continue;
+        for (int64_t k = 0; k < cw_tensor_count(&value); k++) cw_tensor_set(&value, k, 1e24);
+    }
+    assert_int_equal(cw_agent_update(agent, &m.batch, 17, &stats), CW_EDIVERGED);
+    assert_non_null(strstr(cw_last_error(), "update 17: the gradient of critic."));
+    cw_agent_destroy(agent);
+}
+
 static void a_minibatch_of_another_size_is_refused(void **state) {
     (void)state;
     cw_agent *agent = make_agent(1);
@@ -245,6 +262,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(updates_allocate_nothing_and_repeat_bit_for_bit),
         cmocka_unit_test(a_loss_that_is_not_finite_is_named),
+        cmocka_unit_test(a_gradient_that_is_not_finite_is_named),
         cmocka_unit_test(a_minibatch_of_another_size_is_refused),
         cmocka_unit_test(impossible_specs_are_refused),
         cmocka_unit_test(every_allocation_may_fail),

@@ -1,0 +1,37 @@
+/* A host's world that fails on request, and whole runs of training on it; for tests of failures in
+ * the middle of a run. */
+#ifndef TEST_TRAIN_FAULTY_WORLD_H
+#define TEST_TRAIN_FAULTY_WORLD_H
+
+#include <curlew/run.h>
+
+#include <limits.h>
+#include <stddef.h>
+
+typedef enum world_fault {
+    WORLD_SOUND,
+    WORLD_REWARD_NAN,
+    WORLD_REWARD_INFINITE,
+    WORLD_DISCOUNT_NAN,
+    WORLD_STEP_FAILS,
+    WORLD_RESET_FAILS,
+    WORLD_RENDER_FAILS,
+    WORLD_SAVE_FAILS
+} world_fault;
+
+/* What goes wrong, and at which call of its kind, counted over all environments of a run, from 1.
+ */
+typedef struct world_plan {
+    world_fault fault;
+    long at, calls;
+} world_plan;
+
+/* A run of 60 frames in a folder with a checkpoint every 20 and one evaluation at the end;
+ * `lines` (may be NULL) receives the last message of the run. */
+cw_status world_train(const char *folder, world_plan *plan, char *last_line, size_t line_bytes);
+
+/* CRC-32C over everything that the run's results are: weights, best weights, metrics and
+ * evaluations without their times. */
+unsigned world_fingerprint(const char *folder);
+
+#endif
