@@ -47,7 +47,7 @@ cw_status cw_file_open(const char *path, int *fd, uint64_t *bytes) {
     if (cw_file_fault_due() || fstat(opened, &info) != 0) {
         status = cw_fail(CW_EIO, "%s: %s", path, strerror(errno));
     } else if (!S_ISREG(info.st_mode)) {
-        status = cw_fail(CW_EINVAL, "%s is not a regular file", path);
+        status = cw_fail(CW_EIO, "%s is not a regular file", path);
     }
     if (status != CW_OK) {
         close(opened);
@@ -112,7 +112,7 @@ cw_status cw_file_writer_open(cw_file_writer **out, const char *path) {
     cw_file_writer *writer;
     CW_TRY(cw_alloc(&writer, 1, sizeof *writer, "a file writer"));
     int n = snprintf(writer->temporary, sizeof writer->temporary, "%s.tmp", path);
-    if (n < 0 || (size_t)n >= sizeof writer->temporary) {
+    if ((size_t)n >= sizeof writer->temporary) {
         cw_free(writer);
         return cw_fail(CW_EINVAL, "the path %.40s... is too long", path);
     }
@@ -141,17 +141,11 @@ cw_status cw_file_writer_append(cw_file_writer *writer, const void *bytes, size_
     return CW_OK;
 }
 
-/* The folder part of a path, "." when it has none. */
+/* The folder part of a path, with its slash; "." when it has none. */
 static void folder_of(const char *path, char *out, size_t out_bytes) {
     const char *slash = strrchr(path, '/');
-    size_t n = slash == NULL ? 0 : (size_t)(slash - path);
-    if (slash == NULL) {
-        snprintf(out, out_bytes, ".");
-    } else if (n == 0) {
-        snprintf(out, out_bytes, "/");
-    } else {
-        snprintf(out, out_bytes, "%.*s", (int)n, path);
-    }
+    int n = slash == NULL ? 0 : (int)(slash + 1 - path);
+    snprintf(out, out_bytes, "%.*s", n > 0 ? n : 1, n > 0 ? path : ".");
 }
 
 cw_status cw_dir_sync(const char *path) {
@@ -232,7 +226,7 @@ bool cw_file_exists(const char *path) {
 
 cw_status cw_path_join(char *out, size_t out_bytes, const char *folder, const char *name) {
     int n = snprintf(out, out_bytes, "%s/%s", folder, name);
-    if (n < 0 || (size_t)n >= out_bytes) {
+    if ((size_t)n >= out_bytes) {
         return cw_fail(CW_EINVAL, "the path %.80s/%s is too long", folder, name);
     }
     return CW_OK;

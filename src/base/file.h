@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 /* Opens a regular file for reading; *bytes is its size. Never waits for another process: a folder,
- * a pipe or a device is CW_EINVAL, missing is CW_ENOTFOUND. The caller closes *fd. */
+ * a pipe or a device is CW_EIO, missing is CW_ENOTFOUND. The caller closes *fd. */
 cw_status cw_file_open(const char *path, int *fd, uint64_t *bytes);
 
 /* Reads n bytes from byte `at` on. CW_EIO names `path`, also when the file ends before. */

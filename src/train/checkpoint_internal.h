@@ -106,7 +106,7 @@ struct cw_checkpoint {
 void cw_checkpoint_sweep(cw_checkpoint_store *store);
 
 /* Size and checksum of a file, read through the store's buffer. CW_EFORMAT when it has more than
- * max_bytes, before they are read; CW_EIO, CW_ENOTFOUND, CW_EINVAL (no regular file). */
+ * max_bytes, before they are read; CW_EIO, CW_ENOTFOUND. */
 cw_status cw_checkpoint_file_sum(cw_checkpoint_store *store, const char *path, uint64_t max_bytes,
                                  cw_file_sum *out);
 

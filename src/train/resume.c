@@ -16,7 +16,7 @@ static cw_status restore_state(cw_trainer *trainer, const cw_checkpoint *checkpo
         return cw_fail(CW_EFORMAT, "the checkpoint was written by another version of curlew");
     }
     memcpy(&trainer->state, bytes, n);
-    return CW_OK;
+    return cw_run_state_check(&trainer->state);
 }
 
 static cw_status restore_env(cw_trainer *trainer, const cw_checkpoint *checkpoint) {

@@ -57,6 +57,10 @@ typedef struct cw_run_state {
     cw_metric_sum metric[CW_N_METRICS];
 } cw_run_state;
 
+/* Whether a saved state can be gone on from: counts that cannot overflow, no number that is
+ * infinite. CW_EFORMAT names the field (run_state.c). */
+cw_status cw_run_state_check(const cw_run_state *state);
+
 typedef enum cw_run_phase {
     CW_RUN_SAMPLE, /* drawing minibatches */
     CW_RUN_UPDATE,

@@ -18,6 +18,8 @@ expect() {
 touch "$work/file"
 head -c 64 /dev/urandom >"$work/noise.safetensors"
 mkdir "$work/empty"
+mkfifo "$work/pipe"
+printf '[env]\n\033[2Jkey = 1\n' >"$work/escape.ini"
 
 expect 2 "toy" -- train tpy --out o
 expect 2 "cartpole-swingup" -- train cartpole-swingpu --out o
@@ -36,5 +38,11 @@ expect 1 "missing.safetensors" -- rollout toy --seed 1 --actions missing.safeten
 expect 1 "noise.safetensors" -- rollout cartpole-swingup --seed 1 --actions noise.safetensors --out o
 expect 1 "missing.safetensors" -- update --in missing.safetensors --out o
 expect 1 "noise.safetensors" -- update --in noise.safetensors --out o
+# What is no plain file is refused at once: a pipe would wait for its writer.
+expect 1 "is not a regular file" -- rollout toy --seed 1 --actions "$work/pipe" --out o
+expect 1 "is not a regular file" -- update --in "$work/empty" --out o
+expect 2 "is not a regular file" -- train toy --config "$work/pipe" --out o
+expect 2 "is not a regular file" -- train toy --config /dev/zero --out o
+expect 2 "env.?[2Jkey" -- train toy --config "$work/escape.ini" --out o
 CURLEW_MODELS=$work/empty expect 1 "cartpole.xml" -- train cartpole-swingup --out o
 finish

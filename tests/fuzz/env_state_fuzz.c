@@ -1,0 +1,58 @@
+/* Saved states of environments: changes to good ones of toy (first byte even) and of the control
+ * suite's finger, which saves edits of its model too. What is accepted can be stepped on from; as
+ * that takes long, it is done where the first byte is large. */
+#include "env/suite.h"
+#include "fuzz.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct world {
+    cw_env env;
+    uint8_t *good, *bytes;
+    size_t n;
+} world;
+
+static void make(world *w, const char *name) {
+    const cw_task *task;
+    cw_env_options options = {.seed = 1, .image_size = 0, .camera = -1};
+    REQUIRE(cw_task_find(name, &task) == CW_OK);
+    REQUIRE(cw_env_create(task, &options, &w->env) == CW_OK);
+    REQUIRE(w->env.vtable->reset(w->env.self) == CW_OK);
+    w->n = w->env.spec.state_bytes;
+    w->good = malloc(w->n), w->bytes = malloc(w->n);
+    REQUIRE(w->good != NULL && w->bytes != NULL);
+    REQUIRE(w->env.vtable->state(w->env.self, w->good, &w->n, false) == CW_OK);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
+    static world worlds[2];
+    if (worlds[0].good == NULL) {
+        make(&worlds[0], "toy");
+        make(&worlds[1], "finger-turn_hard");
+    }
+    if (n < 2) return 0;
+    world *w = &worlds[bytes[0] % 2];
+    memcpy(w->bytes, w->good, w->n);
+    fuzz_patch(w->bytes, w->n, bytes + 2, n - 2);
+    size_t size = w->n - (bytes[1] < w->n ? bytes[1] : 0);
+    const cw_env_vtable *vtable = w->env.vtable;
+    cw_status status = vtable->state(w->env.self, w->bytes, &size, true);
+    if (status != CW_OK) {
+        fuzz_require_message(status);
+        return 0;
+    }
+    REQUIRE(size == w->n);
+    if (bytes[0] < 0xf0) return 0;
+    const double action[2] = {0.5, -0.5};
+    cw_env_step step;
+    status = vtable->step(w->env.self, action, &step);
+    if (status == CW_OK) status = vtable->reset(w->env.self);
+    if (status == CW_EENV) { /* the simulation went wrong: an environment is then used up */
+        vtable->destroy(w->env.self);
+        free(w->good);
+        free(w->bytes);
+        make(w, bytes[0] % 2 == 0 ? "toy" : "finger-turn_hard");
+    }
+    return 0;
+}
