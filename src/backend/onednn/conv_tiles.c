@@ -6,7 +6,7 @@
 
 /* The tiles of a strip, inputs and outputs, are to stay in a core's second-level cache beside the
  * weights. */
-#define STRIP_BYTES (512 * 1024)
+#define STRIP_BYTES (384 * 1024)
 
 static int64_t round_up(int64_t n, int64_t to) {
     return (n + to - 1) / to * to;

@@ -51,6 +51,12 @@ static void next_tile(const cw_winograd *g, tile_place *at) {
     at->sample++;
 }
 
+/* Tiles of strip `s`; the last may have fewer than the others. */
+static int64_t strip_tiles(const cw_winograd *g, int64_t s) {
+    int64_t rest = g->batch * g->tiles_h * g->tiles_w - s * g->strip;
+    return rest < g->strip ? rest : g->strip;
+}
+
 /* The side x side pixels from (row, column) of a map of `height` x `width`, zero outside of it: a
  * pointer into the map, or, at its edge, a copy in `edge`. *row_step: floats from row to row. */
 static const float *take_pixels(const float *map, int64_t height, int64_t width, int64_t row,
@@ -74,18 +80,21 @@ static const float *take_pixels(const float *map, int64_t height, int64_t width,
     return edge;
 }
 
-/* out = B' d */
-static inline __attribute__((always_inline)) void input_line(vec out[6], const vec d[6]) {
-    vec even_p = d[4] - QQ * d[2];
-    vec odd_p = d[3] - QQ * d[1];
-    vec even_q = d[4] - PP * d[2];
-    vec odd_q = d[3] - PP * d[1];
-    out[0] = d[4] - (PP + QQ) * d[2] + PP * QQ * d[0];
-    out[1] = even_p + P * odd_p;
-    out[2] = even_p - P * odd_p;
-    out[3] = even_q + Q * odd_q;
-    out[4] = even_q - Q * odd_q;
-    out[5] = d[5] - (PP + QQ) * d[3] + PP * QQ * d[1];
+/* Rows [0, 3) or [3, 6) of B' d; each half reads only what it needs. */
+static inline __attribute__((always_inline)) void input_line(vec out[3], const vec d[6], int half) {
+    if (half == 0) {
+        vec even = d[4] - QQ * d[2];
+        vec odd = d[3] - QQ * d[1];
+        out[0] = d[4] - (PP + QQ) * d[2] + PP * QQ * d[0];
+        out[1] = even + P * odd;
+        out[2] = even - P * odd;
+    } else {
+        vec even = d[4] - PP * d[2];
+        vec odd = d[3] - PP * d[1];
+        out[0] = even + Q * odd;
+        out[1] = even - Q * odd;
+        out[2] = d[5] - (PP + QQ) * d[3] + PP * QQ * d[1];
+    }
 }
 
 /* out = A' m */
@@ -114,20 +123,26 @@ static inline __attribute__((always_inline)) void gradient_line(vec out[6], cons
     out[5] = d[3];
 }
 
-/* v[place] = (B' d B)[place] for the 36 places, `step` floats apart. */
+/* v[place] = (B' d B)[place] for the 36 places, `step` floats apart. Half of the rows at a time, so
+ * that what lies between the two products stays in 18 registers. */
 static inline void transform_input(float *v, int64_t step, const float *x, int64_t row_step) {
-    vec half[6][6];
-    for (int j = 0; j < 6; j++) {
-        vec d[6];
-        vec out[6];
-        for (int i = 0; i < 6; i++) d[i] = *(const memory_vec *)(x + i * row_step + j * LANES);
-        input_line(out, d);
-        for (int i = 0; i < 6; i++) half[i][j] = out[i];
-    }
-    for (int i = 0; i < 6; i++) {
-        vec out[6];
-        input_line(out, half[i]);
-        for (int j = 0; j < 6; j++) *(memory_vec *)(v + (i * 6 + j) * step) = out[j];
+    for (int half = 0; half < 2; half++) {
+        vec between[3][6];
+        for (int j = 0; j < 6; j++) {
+            vec d[6];
+            vec out[3];
+            for (int i = 0; i < 6; i++) d[i] = *(const memory_vec *)(x + i * row_step + j * LANES);
+            input_line(out, d, half);
+            for (int i = 0; i < 3; i++) between[i][j] = out[i];
+        }
+        for (int i = 0; i < 3; i++) {
+            vec out[6];
+            input_line(out, between[i], 0);
+            input_line(out + 3, between[i], 1);
+            for (int j = 0; j < 6; j++) {
+                *(memory_vec *)(v + ((half * 3 + i) * 6 + j) * step) = out[j];
+            }
+        }
     }
 }
 
@@ -204,33 +219,50 @@ static void load_gradient_strip(float *v, int64_t step, float *sums, const float
     }
 }
 
-/* A strip's outputs: with bias, ReLU(y + bias); else the gradient of a ReLU whose output was
- * `relu`. */
+/* The first rows x columns outputs of a tile, at `map`: with bias, ReLU(y + bias); else the
+ * gradient of a ReLU whose output was `relu`. */
+static inline __attribute__((always_inline)) void store_tile(float *map, int64_t row_step,
+                                                             const float *m, int64_t step,
+                                                             const float *bias, const float *relu,
+                                                             int64_t rows, int64_t columns) {
+    vec y[4][4];
+    transform_output(y, m, step);
+    for (int64_t i = 0; i < rows; i++) {
+        for (int64_t j = 0; j < columns; j++) {
+            int64_t pixel = i * row_step + j * LANES;
+            vec value = y[i][j];
+            vec_bits keep;
+            if (bias != NULL) {
+                value += *(const memory_vec *)bias;
+                keep = ~(value < 0.0F);
+            } else {
+                keep = *(const memory_vec *)(relu + pixel) > 0.0F;
+            }
+            *(memory_vec *)(map + pixel) = (vec)((vec_bits)value & keep);
+        }
+    }
+}
+
 static void store_strip(float *map, const float *m, int64_t step, const float *bias,
                         const float *relu, const cw_winograd *g, int64_t first, int64_t count) {
     int64_t plane = g->out_h * g->out_w * LANES;
+    int64_t row_step = g->out_w * LANES;
     tile_place at = first_tile(g, first);
     for (int64_t t = 0; t < count; t++, next_tile(g, &at)) {
-        int64_t rows = g->out_h - at.row < 4 ? g->out_h - at.row : 4;
-        int64_t columns = g->out_w - at.column < 4 ? g->out_w - at.column : 4;
+        int64_t rows = g->out_h - at.row;
+        int64_t columns = g->out_w - at.column;
         for (int64_t f = 0; f < g->out_c; f += LANES) {
-            vec y[4][4];
-            transform_output(y, m + t * g->out_c + f, step);
             int64_t corner = (at.sample * (g->out_c / LANES) + f / LANES) * plane +
-                             (at.row * g->out_w + at.column) * LANES;
-            for (int64_t i = 0; i < rows; i++) {
-                for (int64_t j = 0; j < columns; j++) {
-                    int64_t pixel = corner + (i * g->out_w + j) * LANES;
-                    vec value = y[i][j];
-                    vec_bits keep;
-                    if (bias != NULL) {
-                        value += *(const memory_vec *)(bias + f);
-                        keep = ~(value < 0.0F);
-                    } else {
-                        keep = *(const memory_vec *)(relu + pixel) > 0.0F;
-                    }
-                    *(memory_vec *)(map + pixel) = (vec)((vec_bits)value & keep);
-                }
+                             at.row * row_step + at.column * LANES;
+            const float *from = m + t * g->out_c + f;
+            if (rows < 4 || columns < 4) {
+                store_tile(map + corner, row_step, from, step, bias != NULL ? bias + f : NULL,
+                           relu != NULL ? relu + corner : NULL, rows < 4 ? rows : 4,
+                           columns < 4 ? columns : 4);
+            } else if (bias != NULL) {
+                store_tile(map + corner, row_step, from, step, bias + f, NULL, 4, 4);
+            } else {
+                store_tile(map + corner, row_step, from, step, NULL, relu + corner, 4, 4);
             }
         }
     }
@@ -272,10 +304,45 @@ add_outer_products(float *restrict du, int64_t du_step, const float *restrict v,
     }
 }
 
+/* Channels x height x width of the samples of a map. */
+typedef struct map_shape {
+    int64_t channels, height, width;
+} map_shape;
+
+/* Asks for the 4x4 pixels at each tile's place plus `shift`: the k-th of 36 parts of the tiles
+ * [first, first + count). Between the 36 matrix products it hides how slow memory is. */
+static inline __attribute__((always_inline)) void
+prefetch_tiles(const float *map, map_shape s, const cw_winograd *g, int64_t shift, int64_t first,
+               int64_t count, int k, bool to_write) {
+    int64_t plane = s.height * s.width * LANES;
+    int64_t begin = count * k / 36;
+    int64_t end = count * (k + 1) / 36;
+    tile_place at = first_tile(g, first + begin);
+    for (int64_t t = begin; t < end; t++, next_tile(g, &at)) {
+        int64_t row = at.row + shift;
+        int64_t corner =
+            at.sample * (s.channels / LANES) * plane + (row * s.width + at.column + shift) * LANES;
+        int64_t rows = s.height - row < 4 ? s.height - row : 4;
+        for (int64_t c = 0; c < s.channels; c += LANES, corner += plane) {
+            for (int64_t i = 0; i < rows; i++) {
+                for (int64_t j = 0; j < 4 * LANES; j += 16) {
+                    const float *line = map + corner + i * s.width * LANES + j;
+                    if (to_write) {
+                        __builtin_prefetch(line, 1, 2);
+                    } else {
+                        __builtin_prefetch(line, 0, 2);
+                    }
+                }
+            }
+        }
+    }
+}
+
 static void winograd_apply(float *out, const float *in, const float *u, const float *bias,
                            const float *relu, const cw_winograd *g, float *scratch, int64_t begin,
                            int64_t end) {
-    int64_t total = g->batch * g->tiles_h * g->tiles_w;
+    map_shape input = {g->in_c, g->in_h, g->in_w};
+    map_shape output = {g->out_c, g->out_h, g->out_w};
     int64_t v_step = g->strip * g->in_c + LANES;
     int64_t m_step = g->strip * g->out_c + LANES;
     int64_t u_step = g->in_c * LANES;
@@ -283,9 +350,13 @@ static void winograd_apply(float *out, const float *in, const float *u, const fl
     float *m = scratch + 36 * v_step;
     for (int64_t s = begin; s < end; s++) {
         int64_t first = s * g->strip;
-        int64_t count = total - first < g->strip ? total - first : g->strip;
+        int64_t count = strip_tiles(g, s);
         load_strip(v, v_step, in, g, first, count);
+        int64_t next = s + 1 == end ? 0 : strip_tiles(g, s + 1);
         for (int k = 0; k < 36; k++) {
+            prefetch_tiles(out, output, g, 0, first, count, k, true);
+            if (relu != NULL) prefetch_tiles(relu, output, g, 0, first, count, k, false);
+            prefetch_tiles(in, input, g, 2 - g->padding, first + count, next, k, false);
             const float *vk = v + k * v_step;
             const float *uk = u + k * g->out_c * g->in_c;
             for (int64_t t = 0; t < count; t += TILE_ROWS) {
@@ -306,7 +377,8 @@ static void winograd_apply(float *out, const float *in, const float *u, const fl
 
 static void winograd_gradient(float *du, float *dbias, const float *x, const float *dy,
                               const cw_winograd *g, float *scratch, int64_t begin, int64_t end) {
-    int64_t total = g->batch * g->tiles_h * g->tiles_w;
+    map_shape input = {g->in_c, g->in_h, g->in_w};
+    map_shape output = {g->out_c, g->out_h, g->out_w};
     int64_t v_step = g->strip * g->in_c + LANES;
     int64_t d_step = g->strip * g->out_c + LANES;
     int64_t du_step = g->in_c * LANES;
@@ -314,10 +386,13 @@ static void winograd_gradient(float *du, float *dbias, const float *x, const flo
     float *d = scratch + 36 * v_step;
     for (int64_t s = begin; s < end; s++) {
         int64_t first = s * g->strip;
-        int64_t count = total - first < g->strip ? total - first : g->strip;
+        int64_t count = strip_tiles(g, s);
         load_strip(v, v_step, x, g, first, count);
         load_gradient_strip(d, d_step, dbias, dy, g, first, count);
+        int64_t next = s + 1 == end ? 0 : strip_tiles(g, s + 1);
         for (int k = 0; k < 36; k++) {
+            prefetch_tiles(x, input, g, 2, first + count, next, k, false);
+            prefetch_tiles(dy, output, g, 0, first + count, next, k, false);
             for (int64_t f = 0; f < g->out_c; f += 2 * LANES) {
                 for (int64_t c = 0; c < g->in_c; c += CHANNEL_ROWS) {
                     float *to = du + k * g->out_c * g->in_c + f * g->in_c + c * LANES;
