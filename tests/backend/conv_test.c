@@ -141,7 +141,9 @@ static void test_reals_are_near(void **state) {
 
 static void test_tiles_are_near(void **state) {
     (void)state;
-    for (int i = 0; i < N_TILED; i++) assert_true(any_tiles(&tiled[i]));
+    for (int i = 0; i < N_TILED; i++) {
+        if (!any_tiles(&tiled[i])) fail_msg("%s: no layer goes by tiles", tiled[i].name);
+    }
     check_near(tiled, N_TILED);
 }
 

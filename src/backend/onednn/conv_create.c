@@ -50,7 +50,11 @@ static cw_status create_forward(cw_convnet *net, cw_conv_layer *layer, cw_conv_m
                                 const cw_md *src, dnnl_format_tag_t src_tag) {
     const cw_onednn *state = net->be->state;
     CW_TRY(init_mds(mds, layer, net->desc.batch, src, src_tag));
-    CW_TRY(cw_prim_conv_forward(&layer->forward, state->engine, mds, net->desc.train));
+    /* Kernels for inference alone may choose all channels of a pixel side by side; tiles need the
+     * blocks of channels that kernels for training work on. */
+    const cw_convnet_desc *d = &net->desc;
+    bool blocks = d->train || (d->n_layers > 1 && d->filters % state->kernels->lanes == 0);
+    CW_TRY(cw_prim_conv_forward(&layer->forward, state->engine, mds, blocks));
     cw_md_free(&mds->src);
     cw_md_free(&mds->dst);
     CW_TRY(cw_prim_md(&layer->forward, DNNL_ARG_SRC, &mds->src));
