@@ -58,6 +58,8 @@ const cli_command *cli_commands(int *n);
 int cli_train(const cli_args *args);
 int cli_eval(const cli_args *args);
 int cli_record(const cli_args *args);
+int cli_plot(const cli_args *args);
+int cli_compare(const cli_args *args);
 int cli_list(const cli_args *args);
 int cli_rollout(const cli_args *args);
 int cli_update(const cli_args *args);

@@ -5,6 +5,8 @@
     { "--quiet", NULL, NULL, "print nothing but errors" }
 #define JSON                                                                                       \
     { "--json", NULL, NULL, "one line of JSON instead of text" }
+#define FORCE                                                                                      \
+    { "--force", NULL, NULL, "replace a file that exists" }
 #define CONFIG                                                                                     \
     { "--config", "FILE", NULL, "apply an INI file over the profile; may be given several times" }
 #define PROFILE                                                                                    \
@@ -36,6 +38,16 @@ static const cli_option record_options[] = {
     {"--out", "FILE.mp4", NULL, "video to write (default RUN/video/record.mp4)"},
     QUIET,
     {NULL, NULL, NULL, NULL}};
+
+static const cli_option plot_options[] = {
+    {"--out", "FILE", NULL, "picture to write, .svg or .png; may be given several times"},
+    {"--x", "AXIS", NULL, "frames or hours (default frames)"},
+    {"--over-tasks", NULL, NULL, "one curve for a setting over all of its tasks"},
+    FORCE,
+    JSON,
+    {NULL, NULL, NULL, NULL}};
+
+static const cli_option compare_options[] = {JSON, {NULL, NULL, NULL, NULL}};
 
 static const cli_option list_options[] = {
     {"--markdown", NULL, NULL, "with keys: the table of docs/configuration.md"},
@@ -83,6 +95,24 @@ static const cli_command command_table[] = {
      "weights in it, and writes it as MP4.",
      "curlew record runs/cartpole-swingup-paper-seed1 --out cartpole.mp4", record_options, 1, 1,
      false, cli_record},
+    {"plot", "RUN...", "learning curves over seeds and settings",
+     "Draws the evaluations of run folders, also of runs that are still going on. Runs that "
+     "differ\n"
+     "in the seed alone make one curve: the interquartile mean with its 95% interval (stratified\n"
+     "bootstrap over runs). Where not all runs of a curve have got, it is dashed. Published "
+     "scores\n"
+     "are drawn where they are known. Without --out it prints the ends of the curves.",
+     "curlew plot runs/cartpole-swingup-* --out cartpole.svg --out cartpole.png\n"
+     "curlew plot runs/* --x hours --out hours.png --force\n"
+     "curlew plot runs/* --over-tasks --json",
+     plot_options, 1, 100000, false, cli_plot},
+    {"compare", "RUN RUN", "what differs between two runs: settings, speed, score",
+     "Prints the settings that differ, how fast both runs were and where their time went, and "
+     "their\n"
+     "evaluation returns at equal frames.",
+     "curlew compare runs/cartpole-swingup-paper-seed1 runs/cartpole-swingup-authors-seed1\n"
+     "curlew compare runs/before runs/after --json",
+     compare_options, 2, 2, false, cli_compare},
     {"list", "[tasks|profiles|keys]", "tasks, profiles and configuration keys",
      "Lists the built-in tasks, the profiles with what they change, and every configuration key\n"
      "with default, type, range, meaning and source; all three when no word is given.",

@@ -21,6 +21,8 @@ typedef enum cw_purpose {
     CW_RNG_NOISE_NEXT = 8,  /* policy noise in the TD target */
     CW_RNG_NOISE_ACTOR = 9, /* policy noise in the actor loss */
     CW_RNG_ENV_SEED = 10,   /* seeds of training and evaluation environments */
+    CW_RNG_BOOTSTRAP = 20,  /* resampled runs of a learning curve's interval */
+    CW_RNG_REPORT = 21,     /* frames of the replay that a report shows */
     CW_RNG_TEST = 100
 } cw_purpose;
 

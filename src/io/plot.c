@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The sheet, in points; a PNG has PNG_SCALE pixels for each. */
-#define WIDTH        800.0
-#define HEIGHT       480.0
+/* Points; a PNG has PNG_SCALE pixels for each. */
+#define SHEET_WIDTH  800.0
+#define SHEET_HEIGHT 480.0
 #define PNG_SCALE    2.0
 #define LEFT         78.0
 #define RIGHT        26.0
@@ -37,6 +37,9 @@
 #define GREY_GRID    0.89
 #define GREY_AXIS    0.55
 #define GREY_NO_DATA 0.6
+#define GREY_LEVEL   0.45
+#define LEVEL_SIZE   11.0
+#define BAND_ALPHA   0.18
 
 /* Okabe and Ito 2008, "Color universal design": told apart with any colour vision. */
 static const double palette[][3] = {
@@ -54,13 +57,27 @@ typedef struct sheet {
     cairo_t *cr;
     const cw_plot *plot;
     axis x, y;
-    double top; /* of the field of the curves; it reaches to HEIGHT - BOTTOM */
+    double top, right, bottom; /* of the field of the curves, whose left border is LEFT */
 } sheet;
 
 /* ---- axes ---- */
 
 static bool drawable(const cw_curve *curve, int i) {
     return fabs(curve->x[i]) <= VALUE_MAX && fabs(curve->y[i]) <= VALUE_MAX; /* false for NaN */
+}
+
+static bool has_band(const cw_curve *curve, int i) {
+    return curve->low != NULL && fabs(curve->low[i]) <= VALUE_MAX &&
+           fabs(curve->high[i]) <= VALUE_MAX;
+}
+
+/* The lowest and the highest that is drawn at point i. */
+static double band_low(const cw_curve *curve, int i) {
+    return has_band(curve, i) ? fmin(curve->low[i], curve->y[i]) : curve->y[i];
+}
+
+static double band_high(const cw_curve *curve, int i) {
+    return has_band(curve, i) ? fmax(curve->high[i], curve->y[i]) : curve->y[i];
 }
 
 /* 1, 2 or 5 times a power of ten, so that about n steps span the range. */
@@ -96,11 +113,15 @@ static bool choose_axes(sheet *s) {
             if (!drawable(curve, i)) continue;
             x0 = fmin(x0, curve->x[i]);
             x1 = fmax(x1, curve->x[i]);
-            y0 = fmin(y0, curve->y[i]);
-            y1 = fmax(y1, curve->y[i]);
+            y0 = fmin(y0, band_low(curve, i));
+            y1 = fmax(y1, band_high(curve, i));
         }
     }
     bool any = x0 <= x1;
+    for (int i = 0; any && i < plot->n_levels; i++) {
+        y0 = fmin(y0, plot->levels[i].y);
+        y1 = fmax(y1, plot->levels[i].y);
+    }
     if (!any) {
         x0 = y0 = 0.0;
         x1 = 1e5;
@@ -184,13 +205,13 @@ static void draw_text(cairo_t *cr, double x, double y, double align, const char 
 
 static double place_x(const sheet *s, double value) {
     double at = (value - s->x.min) / (s->x.max - s->x.min);
-    return LEFT + at * (WIDTH - LEFT - RIGHT);
+    return LEFT + at * (s->right - LEFT);
 }
 
 /* Clamped to a little beyond the field: cairo's coordinates end soon after. */
 static double place_y(const sheet *s, double value) {
     double at = (value - s->y.min) / (s->y.max - s->y.min);
-    return HEIGHT - BOTTOM - fmax(-2.0, fmin(3.0, at)) * (HEIGHT - BOTTOM - s->top);
+    return s->bottom - fmax(-2.0, fmin(3.0, at)) * (s->bottom - s->top);
 }
 
 /* The title and the legend under it, wrapped; sets the top of the field. */
@@ -199,15 +220,16 @@ static void draw_head(sheet *s) {
     char text[LABEL_BYTES];
     grey(cr, GREY_TEXT / 2);
     font(cr, TITLE_SIZE, true);
-    fit_text(cr, s->plot->title, WIDTH - LEFT - RIGHT, text);
+    fit_text(cr, s->plot->title, s->right - LEFT, text);
     draw_text(cr, LEFT, TITLE_BASE, 0.0, text);
     font(cr, TEXT_SIZE, false);
     double x = LEFT, y = LEGEND_BASE;
     for (int c = 0; c < s->plot->n_curves; c++) {
-        fit_text(cr, s->plot->curves[c].label, (WIDTH - LEFT - RIGHT) / 2, text);
+        fit_text(cr, s->plot->curves[c].label, (s->right - LEFT) / 2, text);
         double width = SAMPLE + 8.0 + text_width(cr, text);
-        if (x > LEFT && x + width > WIDTH - RIGHT) {
-            if (y + LEGEND_LINE > HEIGHT / 2) break; /* the field needs its half of the sheet */
+        if (x > LEFT && x + width > s->right) {
+            if (y + LEGEND_LINE > (s->bottom + BOTTOM) / 2)
+                break; /* the field needs its half of the sheet */
             x = LEFT;
             y += LEGEND_LINE;
         }
@@ -234,17 +256,17 @@ static void draw_axes(const sheet *s) {
         double x = place_x(s, value);
         grey(cr, GREY_GRID);
         cairo_move_to(cr, x, s->top);
-        cairo_line_to(cr, x, HEIGHT - BOTTOM);
+        cairo_line_to(cr, x, s->bottom);
         cairo_stroke(cr);
         grey(cr, GREY_TEXT);
         tick_label(text, value, &s->x);
-        draw_text(cr, x, HEIGHT - BOTTOM + 19.0, 0.5, text);
+        draw_text(cr, x, s->bottom + 19.0, 0.5, text);
     }
     for (int i = 0; tick(&s->y, i, &value); i++) {
         double y = place_y(s, value);
         grey(cr, GREY_GRID);
         cairo_move_to(cr, LEFT, y);
-        cairo_line_to(cr, WIDTH - RIGHT, y);
+        cairo_line_to(cr, s->right, y);
         cairo_stroke(cr);
         grey(cr, GREY_TEXT);
         tick_label(text, value, &s->y);
@@ -252,75 +274,173 @@ static void draw_axes(const sheet *s) {
     }
     grey(cr, GREY_AXIS);
     cairo_move_to(cr, LEFT, s->top);
-    cairo_line_to(cr, LEFT, HEIGHT - BOTTOM);
-    cairo_line_to(cr, WIDTH - RIGHT, HEIGHT - BOTTOM);
+    cairo_line_to(cr, LEFT, s->bottom);
+    cairo_line_to(cr, s->right, s->bottom);
     cairo_stroke(cr);
     grey(cr, GREY_TEXT);
-    fit_text(cr, s->plot->x_label, WIDTH - LEFT - RIGHT, text);
-    draw_text(cr, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 18.0, 0.5, text);
-    fit_text(cr, s->plot->y_label, HEIGHT - BOTTOM - s->top, text);
+    fit_text(cr, s->plot->x_label, s->right - LEFT, text);
+    draw_text(cr, (LEFT + s->right) / 2, s->bottom + BOTTOM - 18.0, 0.5, text);
+    fit_text(cr, s->plot->y_label, s->bottom - s->top, text);
     cairo_save(cr);
-    cairo_translate(cr, 22.0, (s->top + HEIGHT - BOTTOM) / 2);
+    cairo_translate(cr, 22.0, (s->top + s->bottom) / 2);
     cairo_rotate(cr, -M_PI / 2);
     draw_text(cr, 0.0, 0.0, 0.5, text);
     cairo_restore(cr);
 }
 
-static void draw_curve(const sheet *s, int c) {
-    cairo_t *cr = s->cr;
+static void set_colour(cairo_t *cr, int c, double alpha) {
+    const double *colour = palette[c % N_COLOURS];
+    cairo_set_source_rgba(cr, colour[0], colour[1], colour[2], alpha);
+}
+
+/* The field between low and high, in one piece for each row of points that have both. */
+static void draw_band(const sheet *s, int c) {
     const cw_curve *curve = &s->plot->curves[c];
-    int n = 0;
-    cairo_set_source_rgb(cr, palette[c % N_COLOURS][0], palette[c % N_COLOURS][1],
-                         palette[c % N_COLOURS][2]);
+    cairo_t *cr = s->cr;
+    set_colour(cr, c, BAND_ALPHA);
     for (int i = 0; i < curve->n; i++) {
+        int first = i;
+        while (i < curve->n && drawable(curve, i) && has_band(curve, i)) {
+            cairo_line_to(cr, place_x(s, curve->x[i]), place_y(s, curve->high[i]));
+            i++;
+        }
+        for (int k = i - 1; k >= first; k--) {
+            cairo_line_to(cr, place_x(s, curve->x[k]), place_y(s, curve->low[k]));
+        }
+        if (i > first) cairo_close_path(cr);
+    }
+    cairo_fill(cr);
+}
+
+/* Points [from, to), joined by a line; returns how many were drawn. */
+static int draw_line(const sheet *s, int c, int from, int to, bool dashed) {
+    static const double dashes[] = {5.0, 4.0};
+    const cw_curve *curve = &s->plot->curves[c];
+    cairo_t *cr = s->cr;
+    int n = 0;
+    for (int i = from; i < to; i++) {
         if (!drawable(curve, i)) continue;
         cairo_line_to(cr, place_x(s, curve->x[i]), place_y(s, curve->y[i]));
         n++;
     }
     cairo_set_line_width(cr, n > 400 ? 1.2 : 2.2);
     cairo_set_line_join(cr, CAIRO_LINE_JOIN_ROUND);
+    if (dashed) cairo_set_dash(cr, dashes, 2, 0.0);
     cairo_stroke(cr);
+    cairo_set_dash(cr, NULL, 0, 0.0);
+    return n;
+}
+
+/* A circle for the first curves; a square where colours come a second time. */
+static void draw_dot(const sheet *s, int c, int i) {
+    const cw_curve *curve = &s->plot->curves[c];
+    double x = place_x(s, curve->x[i]), y = place_y(s, curve->y[i]);
+    cairo_new_sub_path(s->cr);
+    if (c < N_COLOURS) {
+        cairo_arc(s->cr, x, y, 3.2, 0.0, 2 * M_PI);
+    } else {
+        cairo_rectangle(s->cr, x - 3.5, y - 3.5, 7.0, 7.0);
+    }
+}
+
+static void draw_curve(const sheet *s, int c) {
+    const cw_curve *curve = &s->plot->curves[c];
+    int dashed_from = curve->n - curve->n_dashed;
+    set_colour(s->cr, c, 1.0);
+    int n = draw_line(s, c, 0, dashed_from, false);
+    if (curve->n_dashed > 0) {
+        n += draw_line(s, c, dashed_from > 0 ? dashed_from - 1 : 0, curve->n, true);
+    }
     if (n > DOTS_MAX) return;
     for (int i = 0; i < curve->n; i++) {
-        if (!drawable(curve, i)) continue;
-        cairo_new_sub_path(cr);
-        cairo_arc(cr, place_x(s, curve->x[i]), place_y(s, curve->y[i]), 3.2, 0.0, 2 * M_PI);
+        if (drawable(curve, i)) draw_dot(s, c, i);
     }
+    cairo_fill(s->cr);
+}
+
+/* Lines for comparison; their labels stand in turn at the right and at the left end, on white so
+ * that a curve does not cross the letters. */
+static void draw_level(const sheet *s, int i) {
+    static const double dashes[] = {7.0, 5.0};
+    cairo_t *cr = s->cr;
+    double y = place_y(s, s->plot->levels[i].y);
+    grey(cr, GREY_LEVEL);
+    cairo_set_line_width(cr, 1.3);
+    cairo_set_dash(cr, dashes, 2, 0.0);
+    cairo_move_to(cr, LEFT, y);
+    cairo_line_to(cr, s->right, y);
+    cairo_stroke(cr);
+    cairo_set_dash(cr, NULL, 0, 0.0);
+}
+
+static void draw_level_label(const sheet *s, int i) {
+    cairo_t *cr = s->cr;
+    char text[LABEL_BYTES];
+    double y = place_y(s, s->plot->levels[i].y);
+    font(cr, LEVEL_SIZE, false);
+    fit_text(cr, s->plot->levels[i].label, (s->right - LEFT) * 0.9, text);
+    double width = text_width(cr, text);
+    double x = i % 2 == 0 ? s->right - width - 6.0 : LEFT + 6.0;
+    if (y < s->top + LEVEL_SIZE + 6.0) y += LEVEL_SIZE + 8.0; /* under the line, inside the field */
+    cairo_set_source_rgba(cr, 1.0, 1.0, 1.0, 0.8);
+    cairo_rectangle(cr, x - 3.0, y - LEVEL_SIZE - 4.0, width + 6.0, LEVEL_SIZE + 3.0);
     cairo_fill(cr);
+    grey(cr, GREY_TEXT);
+    draw_text(cr, x, y - 5.0, 0.0, text);
+}
+
+static double sheet_width(const cw_plot *plot) {
+    return plot->width > 0 ? plot->width : SHEET_WIDTH;
+}
+
+static double sheet_height(const cw_plot *plot) {
+    return plot->height > 0 ? plot->height : SHEET_HEIGHT;
 }
 
 static void draw_plot(cairo_t *cr, const cw_plot *plot) {
-    sheet s = {.cr = cr, .plot = plot};
+    sheet s = {.cr = cr,
+               .plot = plot,
+               .right = sheet_width(plot) - RIGHT,
+               .bottom = sheet_height(plot) - BOTTOM};
     grey(cr, 1.0);
     cairo_paint(cr);
     bool any = choose_axes(&s);
     draw_head(&s);
     draw_axes(&s);
     cairo_save(cr); /* a little more than the field, for the dots on its border */
-    cairo_rectangle(cr, LEFT - 4.0, s.top - 4.0, WIDTH - LEFT - RIGHT + 8.0,
-                    HEIGHT - BOTTOM - s.top + 8.0);
+    cairo_rectangle(cr, LEFT - 4.0, s.top - 4.0, s.right - LEFT + 8.0, s.bottom - s.top + 8.0);
     cairo_clip(cr);
+    for (int i = 0; i < plot->n_levels; i++) draw_level(&s, i);
+    for (int c = 0; c < plot->n_curves; c++) draw_band(&s, c);
     for (int c = 0; c < plot->n_curves; c++) draw_curve(&s, c);
+    for (int i = 0; any && i < plot->n_levels; i++) draw_level_label(&s, i);
     cairo_restore(cr);
     if (!any) {
         grey(cr, GREY_NO_DATA);
         font(cr, TITLE_SIZE, false);
-        draw_text(cr, (LEFT + WIDTH - RIGHT) / 2, (s.top + HEIGHT - BOTTOM) / 2, 0.5,
-                  "no data yet");
+        draw_text(cr, (LEFT + s.right) / 2, (s.top + s.bottom) / 2, 0.5, "no data yet");
     }
 }
 
 /* ---- files ---- */
 
+/* Where the bytes go: a file or a text. */
 typedef struct sink {
-    cw_file_writer *writer;
+    cw_file_writer *writer; /* NULL: to `text` */
+    cw_text *text;
     const cw_plot *plot;
     cw_status status;
     int tags_left; /* tags of an SVG file that still come before its description */
 } sink;
 
 static void append(sink *out, const void *bytes, size_t n) {
-    if (out->status == CW_OK) out->status = cw_file_writer_append(out->writer, bytes, n);
+    if (out->status != CW_OK) return;
+    if (out->writer != NULL) {
+        out->status = cw_file_writer_append(out->writer, bytes, n);
+    } else {
+        cw_text_append(out->text, bytes, n);
+        out->status = out->text->status;
+    }
 }
 
 static void append_text(sink *out, const char *text) {
@@ -369,10 +489,11 @@ static cairo_status_t take_bytes(void *closure, const unsigned char *bytes, unsi
 }
 
 static cairo_status_t render(sink *out, bool svg) {
-    int width = (int)(WIDTH * PNG_SCALE), height = (int)(HEIGHT * PNG_SCALE);
+    double width = sheet_width(out->plot), height = sheet_height(out->plot);
     cairo_surface_t *surface =
-        svg ? cairo_svg_surface_create_for_stream(take_bytes, out, WIDTH, HEIGHT)
-            : cairo_image_surface_create(CAIRO_FORMAT_RGB24, width, height);
+        svg ? cairo_svg_surface_create_for_stream(take_bytes, out, width, height)
+            : cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)(width * PNG_SCALE),
+                                         (int)(height * PNG_SCALE));
     cairo_t *cr = cairo_create(surface);
     if (!svg) cairo_scale(cr, PNG_SCALE, PNG_SCALE);
     draw_plot(cr, out->plot);
@@ -388,21 +509,19 @@ static cairo_status_t render(sink *out, bool svg) {
     return status;
 }
 
-static cw_status write_plot(const char *path, const cw_plot *plot, bool svg) {
-    sink out = {.plot = plot, .status = CW_OK, .tags_left = svg ? 2 : 0};
-    CW_TRY(cw_file_writer_open(&out.writer, path));
-    cairo_status_t drawn = render(&out, svg);
-    if (out.status == CW_OK && drawn != CAIRO_STATUS_SUCCESS) {
-        cw_status status = drawn == CAIRO_STATUS_NO_MEMORY        ? CW_ENOMEM
-                           : drawn == CAIRO_STATUS_INVALID_STRING ? CW_EINVAL
-                                                                  : CW_EIO;
-        out.status = cw_fail(status, "cannot draw %s: %s", path, cairo_status_to_string(drawn));
-    }
-    if (out.status != CW_OK) {
-        cw_file_writer_abort(out.writer);
-        return out.status;
-    }
-    return cw_file_writer_commit(out.writer);
+/* Draws; `name` is for messages. Numbers get decimal points, whatever the host's locale. */
+static cw_status render_named(sink *out, const char *name, bool svg) {
+    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    if (plain == (locale_t)0) return cw_fail(CW_ENOMEM, "out of memory: a locale for %s", name);
+    locale_t host = uselocale(plain);
+    cairo_status_t drawn = render(out, svg);
+    uselocale(host);
+    freelocale(plain);
+    if (out->status != CW_OK || drawn == CAIRO_STATUS_SUCCESS) return out->status;
+    cw_status status = drawn == CAIRO_STATUS_NO_MEMORY        ? CW_ENOMEM
+                       : drawn == CAIRO_STATUS_INVALID_STRING ? CW_EINVAL
+                                                              : CW_EIO;
+    return cw_fail(status, "cannot draw %s: %s", name, cairo_status_to_string(drawn));
 }
 
 cw_status cw_plot_write(const char *path, const cw_plot *plot) {
@@ -411,11 +530,17 @@ cw_status cw_plot_write(const char *path, const cw_plot *plot) {
     if (!svg && !(n > 4 && strcmp(path + n - 4, ".png") == 0)) {
         return cw_fail(CW_EINVAL, "%s: a plot's name must end in .svg or .png", path);
     }
-    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0); /* decimal points, not commas */
-    if (plain == (locale_t)0) return cw_fail(CW_ENOMEM, "out of memory: a locale for %s", path);
-    locale_t host = uselocale(plain);
-    cw_status status = write_plot(path, plot, svg);
-    uselocale(host);
-    freelocale(plain);
-    return status;
+    sink out = {.plot = plot, .tags_left = svg ? 2 : 0};
+    CW_TRY(cw_file_writer_open(&out.writer, path));
+    cw_status status = render_named(&out, path, svg);
+    if (status != CW_OK) {
+        cw_file_writer_abort(out.writer);
+        return status;
+    }
+    return cw_file_writer_commit(out.writer);
+}
+
+cw_status cw_plot_svg(cw_text *out, const cw_plot *plot) {
+    sink to = {.plot = plot, .text = out, .tags_left = 2};
+    return render_named(&to, plot->title, true);
 }

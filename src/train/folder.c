@@ -25,7 +25,11 @@ cw_status cw_folder_settings(const char *run, cw_settings *out) {
     }
     cw_settings settings;
     cw_settings_default(&settings);
-    CW_TRY(cw_settings_load(&settings, path));
+    cw_status status = cw_settings_load(&settings, path);
+    if (status == CW_EINVAL) {
+        return cw_fail_in(CW_EFORMAT, "%s is a run of another version of curlew", run);
+    }
+    CW_TRY(status);
     snprintf(settings.run.out, sizeof settings.run.out, "%s", run); /* it may have been moved */
     *out = settings;
     return CW_OK;

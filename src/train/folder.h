@@ -19,7 +19,8 @@ cw_status cw_folder_open(const cw_settings *settings, int *lock_fd, bool *resume
                          cw_settings *before);
 void cw_folder_close(int lock_fd);
 
-/* Reads the configuration of an existing run folder; CW_ENOTFOUND when it is none. */
+/* Reads the configuration of an existing run folder; CW_ENOTFOUND when it is none, CW_EFORMAT when
+ * it has keys or values that this version does not know. */
 cw_status cw_folder_settings(const char *run, cw_settings *out);
 
 /* run/name into out (CW_PATH bytes). */

@@ -72,6 +72,11 @@ static void usage_errors_are_one_line_and_write_nothing(void **state) {
         {"eval a --episodes 99999999999999999999", "must be a whole number"},
         {"record", "record needs more words: curlew record RUN"},
         {"record a --ot b", "record has no option --ot; did you mean --out?"},
+        {"plot", "plot needs more words: curlew plot RUN..."},
+        {"plot a --x miles", "--x miles: must be frames or hours"},
+        {"plot a --ouy b", "plot has no option --ouy; did you mean --out?"},
+        {"compare a", "compare needs more words: curlew compare RUN RUN"},
+        {"compare a b c", "compare: unexpected \"c\""},
         {"list nothing", "nothing to list under \"nothing\"; there are tasks, profiles and keys"},
         {"list task", "did you mean tasks?"},
         {"list tasks --markdown", "--markdown goes with"},
@@ -158,6 +163,23 @@ static void arguments_reach_the_library(void **state) {
         {"eval some/run --episodes 2 --json",
          "{\"run\": \"some/run\", \"episodes\": 2, \"return_mean\": 100.5, \"returns\": [100, "
          "101]}\n"},
+        {"plot a b", "toy, tiny: IQM 30.0 [25.0, 35.5] at 1000 frames, 2 of 2 runs\n"},
+        {"plot a b --over-tasks --x hours", "tiny: IQM 30.0 [25.0, 35.5] after 1000.00 hours"},
+        {"plot a b --out c.svg --out d.png --x hours --force",
+         "draw c.svg hours replace\ndraw d.png hours replace\n"},
+        {"plot a b --json", "{\"x\": \"frames\", \"y\": \"evaluation return\", \"interval\":"},
+        {"plot a b --json",
+         "[{\"task\": \"toy\", \"label\": \"tiny\", \"runs\": [\"a\", \"b\"], \"points\": "
+         "[{\"x\": 0, \"iqm\": 10.5, \"low\": 9, \"high\": 12, \"n_runs\": 2}, {"},
+        {"plot a b --json", "\"iqm\": 40, \"low\": null, \"high\": null, \"n_runs\": 1}]}], "
+                            "\"published\": [{\"task\": \"toy\", \"method\": \"CURL\""},
+        {"compare a b", "\nsettings that differ\n  update.batch_size                         128"},
+        {"compare a b", "100.0            250.0   x 2.50\n  updates/s while training     "},
+        {"compare a b",
+         "optimisers                              1.000            1.000   x 1.00\n"},
+        {"compare a b", "2000                                     10.0             12.0   +2.0\n"},
+        {"compare a b --json", "\"settings\": [{\"key\": \"update.batch_size\", \"a\": \"128\", "
+                               "\"b\": \"512\"}], \"scores\": [{\"frames\": 0, \"a\": 10, "},
         {"list", "cheetah-run"},
         {"list", "paper (default)"},
         {"list", "train.video = true"},
@@ -216,6 +238,8 @@ static void failures_of_the_library_set_the_code(void **state) {
     (void)state;
     static const char *const all[] = {"train toy",
                                       "eval r",
+                                      "plot r",
+                                      "compare r r",
                                       "record r",
                                       "rollout toy --seed 1 --actions a --out b",
                                       "update --in a --out b",
@@ -266,8 +290,8 @@ static void a_second_signal_stops_at_once(void **state) {
 
 static void help_knows_every_command(void **state) {
     (void)state;
-    static const char *const names[] = {"train",  "eval",   "record", "list",   "rollout",
-                                        "update", "doctor", "help",   "version"};
+    static const char *const names[] = {"train",  "eval", "record",  "list", "rollout", "update",
+                                        "doctor", "help", "version", "plot", "compare"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char words[64], first[64], own[8192];
         run("help");
@@ -293,8 +317,8 @@ static void help_knows_every_command(void **state) {
 /* Every example of `help COMMAND` is a command line that parses. */
 static void examples_of_the_help_work(void **state) {
     (void)state;
-    static const char *const names[] = {"train",  "eval",   "record", "list",   "rollout",
-                                        "update", "doctor", "help",   "version"};
+    static const char *const names[] = {"train",  "eval", "record",  "list", "rollout", "update",
+                                        "doctor", "help", "version", "plot", "compare"};
     static char help[8192];
     int n = 0;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {

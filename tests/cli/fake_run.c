@@ -6,6 +6,7 @@
  *   deaf      runs and never asks             progress reports progress 40 times in 0.4 s
  */
 #include "base/error.h"
+#include "cli/fake.h"
 #include "env/suite.h"
 
 #include <curlew/run.h>
@@ -35,7 +36,7 @@ static void nap(void) {
     nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL);
 }
 
-static cw_status ending(void) {
+cw_status fake_ending(void) {
     if (is("error")) return cw_fail(CW_EIO, "disk/full: no space\nleft on device");
     if (is("invalid")) return cw_fail(CW_EINVAL, "update.batch_size=64, but the run began with 32");
     return CW_OK;
@@ -97,7 +98,7 @@ static void tell(const cw_callbacks *callbacks, const cw_config *config) {
 }
 
 cw_status cw_train(const cw_config *config, const cw_callbacks *callbacks, cw_run_result *out) {
-    CW_TRY(ending());
+    CW_TRY(fake_ending());
     tell(callbacks, config);
     if (is("wait") || is("deaf"))
         if (run(callbacks)) return cw_fail(CW_EINTERRUPTED, "stopped at frame 0");
@@ -114,7 +115,7 @@ cw_status cw_train(const cw_config *config, const cw_callbacks *callbacks, cw_ru
 
 cw_status cw_evaluate(const char *run_folder, int episodes, const cw_callbacks *callbacks,
                       double *mean, double *returns) {
-    CW_TRY(ending());
+    CW_TRY(fake_ending());
     char line[512];
     snprintf(line, sizeof line, "evaluate %.400s", run_folder);
     callbacks->line(callbacks->user, line);
@@ -125,7 +126,7 @@ cw_status cw_evaluate(const char *run_folder, int episodes, const cw_callbacks *
 
 cw_status cw_record(const char *run_folder, const char *out, const cw_callbacks *callbacks,
                     double *episode_return) {
-    CW_TRY(ending());
+    CW_TRY(fake_ending());
     char line[1024];
     snprintf(line, sizeof line, "record %.400s to %.400s", run_folder, out ? out : "(default)");
     callbacks->line(callbacks->user, line);
@@ -136,7 +137,7 @@ cw_status cw_record(const char *run_folder, const char *out, const cw_callbacks 
 cw_status cw_rollout(const char *task, uint32_t seed, const char *actions_path,
                      const char *out_path, const int64_t *frame_steps, int n_frame_steps,
                      const char *renderer) {
-    CW_TRY(ending());
+    CW_TRY(fake_ending());
     printf("rollout %s %" PRIu32 " %s %s %s:", task, seed, actions_path, out_path, renderer);
     for (int i = 0; i < n_frame_steps; i++) printf(" %" PRId64, frame_steps[i]);
     putchar('\n');
@@ -150,7 +151,7 @@ static void print_line(void *user, const char *text) {
 
 cw_status cw_update_file(const cw_config *config, const char *in_path, const char *out_path,
                          const char *backend) {
-    CW_TRY(ending());
+    CW_TRY(fake_ending());
     cw_callbacks callbacks = {.line = print_line};
     printf("update %s %s %s\n", in_path, out_path, backend);
     tell(&callbacks, config);
@@ -159,5 +160,5 @@ cw_status cw_update_file(const cw_config *config, const char *in_path, const cha
 
 cw_status cw_doctor(const cw_callbacks *callbacks) {
     callbacks->line(callbacks->user, "processor: yes");
-    return ending();
+    return fake_ending();
 }

@@ -24,6 +24,9 @@ const char *__lsan_default_suppressions(void) {
 static const double frames[] = {0, 25000, 50000, 75000, 100000};
 static const double returns[] = {10, 200, 450, 700, 850};
 
+#define CURVE(l, a, b, count)                                                                      \
+    { .label = (l), .x = (a), .y = (b), .n = (count) }
+
 static cw_plot make_plot(const cw_curve *curves, int n) {
     return (cw_plot){.title = "cartpole-swingup <1 & 2>",
                      .x_label = "environment frames",
@@ -69,7 +72,8 @@ static const double blue[] = {0.000, 0.447, 0.698}, vermilion[] = {0.835, 0.369,
 static void png_has_the_curves(void **state) {
     (void)state;
     const char *path = scratch("curves.png");
-    const cw_curve curves[] = {{"seed 1", frames, returns, 5}, {"seed 2", frames, returns, 1}};
+    const cw_curve curves[] = {CURVE("seed 1", frames, returns, 5),
+                               CURVE("seed 2", frames, returns, 1)};
     cw_plot plot = make_plot(curves, 2);
     expect_ok(cw_plot_write(path, &plot));
     double x, y;
@@ -86,7 +90,7 @@ static void points_lie_where_they_belong(void **state) {
     const char *path = scratch("place.png");
     const double x_of[] = {50, NAN, 100, 10, 10}, y_of[] = {500, 1, NAN, INFINITY, 1e200};
     const double x_end[] = {100}, y_end[] = {250};
-    const cw_curve curves[] = {{"a", x_of, y_of, 5}, {"b", x_end, y_end, 1}};
+    const cw_curve curves[] = {CURVE("a", x_of, y_of, 5), CURVE("b", x_end, y_end, 1)};
     cw_plot plot = make_plot(curves, 2);
     plot.y_min = 0;
     plot.y_max = 1000;
@@ -104,8 +108,8 @@ static void points_lie_where_they_belong(void **state) {
 static void svg_has_the_labels(void **state) {
     (void)state;
     const char *path = scratch("curves.svg");
-    const cw_curve curves[] = {{"seed 1", frames, returns, 5},
-                               {"mean of 3 \"ä\"", frames, returns, 5}};
+    const cw_curve curves[] = {CURVE("seed 1", frames, returns, 5),
+                               CURVE("mean of 3 \"ä\"", frames, returns, 5)};
     cw_plot plot = make_plot(curves, 2);
     expect_ok(cw_plot_write(path, &plot));
     char *text = (char *)get_file(path, NULL);
@@ -120,6 +124,58 @@ static void svg_has_the_labels(void **state) {
     free(text);
 }
 
+/* A band is pale, a level is a grey line, and the end of a curve may be dashed. */
+static void bands_and_levels_are_drawn(void **state) {
+    (void)state;
+    static const double low[] = {5, 100, 300, 600, NAN}, high[] = {15, 300, 600, 800, NAN};
+    const double pale[] = {0.82, 0.90, 0.945};
+    const char *path = scratch("bands.png");
+    double x, y;
+    cw_curve curve = CURVE("seed 1", frames, returns, 5);
+    cw_plot plot = make_plot(&curve, 1);
+    expect_ok(cw_plot_write(path, &plot));
+    int solid = count_colour(path, blue, &x, &y);
+    assert_true(count_colour(path, pale, &x, &y) < 1000); /* borders of the curve */
+    curve.low = low;
+    curve.high = high;
+    curve.n_dashed = 4;
+    expect_ok(cw_plot_write(path, &plot));
+    int dashed = count_colour(path, blue, &x, &y);
+    assert_true(dashed < 9 * solid / 10 && dashed > solid / 3);
+    assert_true(count_colour(path, pale, &x, &y) > 20000);
+    assert_true(x < 1000); /* the last point has no band */
+
+    /* A level without a label adds nothing but its line, half way up an axis from 0 to 1000. */
+    const cw_plot_level level = {"", 500};
+    const double grey[] = {0.45, 0.45, 0.45};
+    double before_y;
+    int before = count_colour(path, grey, &x, &before_y);
+    plot.levels = &level;
+    plot.n_levels = 1;
+    expect_ok(cw_plot_write(path, &plot));
+    int after = count_colour(path, grey, &x, &y);
+    double line_y = (after * y - before * before_y) / (after - before);
+    double middle = (2 * 76 + 2 * (480 - 62)) / 2.0;
+    if (after < before + 500 || fabs(line_y - middle) > 5)
+        fail_msg("%d more grey pixels, at %g, not near %g", after - before, line_y, middle);
+}
+
+static void svg_goes_into_a_text(void **state) {
+    (void)state;
+    const cw_curve curve = CURVE("seed 1", frames, returns, 5);
+    cw_plot plot = make_plot(&curve, 1);
+    plot.width = 500;
+    plot.height = 320;
+    cw_text text = {0};
+    cw_text_add(&text, "before");
+    expect_ok(cw_plot_svg(&text, &plot));
+    assert_memory_equal(text.bytes, "before<?xml", 11);
+    assert_non_null(strstr(text.bytes, "viewBox=\"0 0 500 320\""));
+    assert_int_equal(strlen(text.bytes), text.n);
+    cw_text_free(&text);
+    assert_null(text.bytes);
+}
+
 /* Nothing to draw, one point, equal points, extremes: always a picture. */
 static void odd_data_are_drawn(void **state) {
     (void)state;
@@ -127,12 +183,12 @@ static void odd_data_are_drawn(void **state) {
     static const double huge[] = {-1e100, 1e100}, tiny[] = {1e-100, 2e-100};
     static const double close[] = {1e9, 1e9 + 1e-6}, micro[] = {0.000001, 0.000002};
     const cw_curve cases[] = {
-        {"none", NULL, NULL, 0},    {"not a number", nan_only, nan_only, 2},
-        {"zero", zero, zero, 1},    {"same", five, five, 2},
-        {"down", five, down, 2},    {"huge", huge, huge, 2},
-        {"tiny", tiny, tiny, 2},    {"close", close, close, 2},
-        {"micro", micro, micro, 2}, {"left", down, five, 2},
-        {"mixed", frames, huge, 2},
+        CURVE("none", NULL, NULL, 0),    CURVE("not a number", nan_only, nan_only, 2),
+        CURVE("zero", zero, zero, 1),    CURVE("same", five, five, 2),
+        CURVE("down", five, down, 2),    CURVE("huge", huge, huge, 2),
+        CURVE("tiny", tiny, tiny, 2),    CURVE("close", close, close, 2),
+        CURVE("micro", micro, micro, 2), CURVE("left", down, five, 2),
+        CURVE("mixed", frames, huge, 2),
     };
     const char *png = scratch("odd.png"), *svg = scratch("odd.svg");
     double x, y;
@@ -161,8 +217,9 @@ static void long_texts_and_many_curves(void **state) {
         int n = snprintf(label, sizeof label, "%s", starts[k]);
         for (; n + 4 < (int)sizeof label; n += 3) memcpy(label + n, "€", 4);
         cw_curve curves[40];
-        for (int i = 0; i < 40; i++) curves[i] = (cw_curve){label, frames, returns, 5};
-        cw_plot plot = {label, label, label, curves, 40, 0, 0};
+        for (int i = 0; i < 40; i++) curves[i] = (cw_curve)CURVE(label, frames, returns, 5);
+        cw_plot plot = {
+            .title = label, .x_label = label, .y_label = label, .curves = curves, .n_curves = 40};
         expect_ok(cw_plot_write(scratch("many.png"), &plot));
         expect_ok(cw_plot_write(scratch("many.svg"), &plot));
     }
@@ -170,7 +227,8 @@ static void long_texts_and_many_curves(void **state) {
 
 static void refused_arguments_are_named(void **state) {
     (void)state;
-    const cw_curve curves[] = {{"seed 1", frames, returns, 5}, {"\xff", frames, returns, 5}};
+    const cw_curve curves[] = {CURVE("seed 1", frames, returns, 5),
+                               CURVE("\xff", frames, returns, 5)};
     cw_plot plot = make_plot(curves, 1);
     static const char *const names[] = {"a.pdf", "a", ".png", "a.svgz", "a.PNG", "png", ""};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -185,7 +243,7 @@ static void refused_arguments_are_named(void **state) {
 }
 
 static cw_status write_png(void *context) {
-    const cw_curve curve = {"seed 1", frames, returns, 5};
+    const cw_curve curve = CURVE("seed 1", frames, returns, 5);
     cw_plot plot = make_plot(&curve, 1);
     return cw_plot_write(context, &plot);
 }
@@ -231,6 +289,8 @@ int main(void) {
         cmocka_unit_test(png_has_the_curves),
         cmocka_unit_test(points_lie_where_they_belong),
         cmocka_unit_test(svg_has_the_labels),
+        cmocka_unit_test(bands_and_levels_are_drawn),
+        cmocka_unit_test(svg_goes_into_a_text),
         cmocka_unit_test(odd_data_are_drawn),
         cmocka_unit_test(long_texts_and_many_curves),
         cmocka_unit_test(refused_arguments_are_named),

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# What becomes of runs: plot and compare, also of an unfinished run, and every bad input.
+. "$(dirname "$0")/support.sh"
+cd "$work" || exit 1
+
+# expect CODE TEXT -- WORDS...: one line on stderr with TEXT, and this exit code.
+expect() {
+  local code=$1 text=$2
+  shift 3
+  "$curlew" "$@" >out 2>err
+  local got=$?
+  [ "$got" -eq "$code" ] || fail "curlew $*: exit code $got, not $code ($(head -c 300 err))"
+  [ "$(wc -l <err)" -eq 1 ] || fail "curlew $*: not one line: $(cat err)"
+  grep -qF -- "$text" err || fail "curlew $*: no '$text' in: $(cat err)"
+}
+
+# shows TEXT -- WORDS...: the command ends well and prints TEXT.
+shows() {
+  local text=$1
+  shift 2
+  "$curlew" "$@" >out 2>err || fail "curlew $*: ended with $?: $(cat err)"
+  grep -qF -- "$text" out || fail "curlew $*: no '$text' in: $(head -c 600 out)"
+}
+
+train() {
+  "$curlew" train toy --profile tiny --quiet train.frames=400 train.eval_every=200 \
+    train.eval_episodes=1 train.log_every=20 train.checkpoint_every=200 \
+    train.video=false "$@" >log 2>&1 || fail "train $*: $(tail -n 1 log)"
+}
+train --seed 1 --out one
+train --seed 2 --out two
+train --seed 1 --out small update.batch_size=8
+
+# An unfinished run: killed after its first checkpoint.
+"$curlew" train toy --profile tiny --seed 3 --out cut train.checkpoint_every=200 train.eval_every=200 \
+  train.eval_episodes=1 >log 2>&1 &
+pid=$!
+for _ in $(seq 600); do
+  grep -q "checkpoint at" log && break
+  sleep 0.05
+done
+kill -KILL $pid
+wait $pid 2>/dev/null
+
+mkdir empty new
+cp one/config.ini new/
+printf '[encoder]\nwings = 2\n' >>new/config.ini
+cp one/config.ini one/eval.csv empty/ && head -n 1 one/eval.csv >empty/eval.csv
+
+# ---- plot
+shows "toy, tiny: IQM" -- plot one two small cut --out curve.svg --out curve.png
+[ "$(head -c 4 curve.png | tail -c 3)" = PNG ] || fail "curve.png is no PNG"
+grep -q "tiny update.batch_size=8, 1 run" curve.svg || fail "curve.svg does not name its curves"
+grep -q "tiny, 3 runs" curve.svg || fail "curve.svg does not count the seeds"
+shows '"x": "hours"' -- plot one two --x hours --json
+shows '"n_runs": 2' -- plot one two --json
+shows "2 of 2 runs" -- plot one two
+before=$(sha256sum curve.svg)
+expect 1 "curve.svg exists already" -- plot one --out curve.svg
+[ "$before" = "$(sha256sum curve.svg)" ] || fail "curve.svg was replaced without --force"
+shows "1 of 1 run" -- plot one --out curve.svg --force
+[ "$before" != "$(sha256sum curve.svg)" ] || fail "--force did not replace curve.svg"
+expect 2 "curve.pdf" -- plot one --out curve.pdf
+expect 2 "--x miles" -- plot one --x miles
+expect 2 "given twice" -- plot one two one
+expect 1 "nowhere/curve.png" -- plot one --out nowhere/curve.png
+expect 1 "not a run folder" -- plot one nothing
+expect 1 "another version" -- plot one new
+expect 1 "wings" -- plot new
+expect 1 "no evaluation yet" -- plot empty
+
+# ---- compare
+shows "update.batch_size" -- compare one small
+shows "settings: the same" -- compare one one
+shows '"key": "run.seed"' -- compare one two --json
+shows "optimisers" -- compare one cut
+expect 1 "not a run folder" -- compare one nothing
+expect 1 "another version" -- compare new one
+expect 2 "needs more words" -- compare one
+finish
