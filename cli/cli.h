@@ -111,7 +111,7 @@ int cli_flush(int code);
 /* ---- signals.c ---- */
 /* From now on the first SIGINT, SIGTERM or SIGHUP is remembered and the second one ends the
  * process at once with the code that a clean stop would give. SIGPIPE is ignored: a run outlives
- * the reader of its output. */
+ * the reader of its output. SIGXFSZ is ignored: the write that goes too far then fails. */
 void cli_signals_catch(void);
 
 /* The signal that asked for a stop, 0 when none did. */

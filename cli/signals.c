@@ -25,6 +25,8 @@ void cli_signals_catch(void) {
     catch_unless_ignored(SIGTERM);
     catch_unless_ignored(SIGHUP);
     (void)sigaction(SIGPIPE, &ignore, NULL);
+    /* A limit on the size of files is then a failed write like any other. */
+    (void)sigaction(SIGXFSZ, &ignore, NULL);
 }
 
 int cli_signals_caught(void) {

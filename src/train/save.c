@@ -10,6 +10,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <time.h>
 
 #define BEST_NAME  "best.safetensors"
 #define COPY_GRAIN (1 << 20) /* bytes that are worth a thread */
@@ -61,6 +62,9 @@ static cw_status alloc_copies(cw_trainer *trainer, struct cw_saving *save) {
     save->example_bytes = cw_size_mul((size_t)trainer->view.stack, //
                                       cw_replay_frame_bytes(trainer->replay));
     CW_TRY(cw_alloc(&save->values, save->values_bytes, 1, "checkpoints (a copy of the agent)"));
+    /* The pages come now: bringing them in takes longer than the copy, and would hold training up.
+     */
+    memset(save->values, 0xff, save->values_bytes);
     CW_TRY(cw_alloc(&save->env, save->env_bytes + 1, 1, "checkpoints"));
     CW_TRY(cw_alloc(&save->index, save->index_bytes, 1, "checkpoints"));
     return cw_alloc(&save->example, save->example_bytes, 1, "checkpoints");
@@ -211,12 +215,20 @@ static cw_status write_checkpoint(struct cw_saving *save) {
     return cw_checkpoint_publish(save->store, best);
 }
 
+/* Processor time of this thread. */
+static double core_s(void) {
+    struct timespec now = {0};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
 static void *save_main(void *context) {
     struct cw_saving *save = context;
-    double from = cw_clock_s();
+    double from = cw_clock_s(), core_from = core_s();
     save->status = write_checkpoint(save);
     if (save->status != CW_OK) snprintf(save->error, sizeof save->error, "%s", cw_last_error());
     save->seconds = cw_clock_s() - from;
+    save->core_seconds = core_s() - core_from;
     atomic_store(&save->done, true);
     return NULL;
 }
@@ -232,10 +244,11 @@ static cw_status finish_save(cw_trainer *trainer) {
     trainer->seconds[CW_RUN_CHECKPOINT] += waited;
     cw_saving_tell_warnings(trainer);
     if (save->status != CW_OK) return cw_fail(save->status, "%s", save->error);
-    cw_trainer_line(trainer,
-                    "checkpoint at %lld frames: %.1f MB in %.2f s, training waited %.2f s%s",
-                    (long long)save->state.frames, (double)save->stats.bytes_written * 1e-6,
-                    save->seconds, save->held_s + waited, save->publish ? ", the best so far" : "");
+    cw_trainer_line(
+        trainer,
+        "checkpoint at %lld frames: %.1f MB in %.2f s (%.2f s of a core), training waited %.2f s%s",
+        (long long)save->state.frames, (double)save->stats.bytes_written * 1e-6, save->seconds,
+        save->core_seconds, save->held_s + waited, save->publish ? ", the best so far" : "");
     return CW_OK;
 }
 
@@ -244,6 +257,10 @@ cw_status cw_trainer_tend_save(cw_trainer *trainer) {
     if (!save->running) return CW_OK;
     bool in_the_way = cw_replay_oldest_frame(trainer->replay) > save->first_needed;
     return in_the_way || atomic_load(&save->done) ? finish_save(trainer) : CW_OK;
+}
+
+bool cw_trainer_is_saving(const cw_trainer *trainer) {
+    return trainer->save->running;
 }
 
 cw_status cw_trainer_wait_for_save(cw_trainer *trainer) {

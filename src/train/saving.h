@@ -42,7 +42,7 @@ struct cw_saving {
     const cw_trainer *trainer;     /* for its logs and folder */
     int64_t first_needed;          /* oldest frame that the thread still reads */
     cw_checkpoint_stats stats;     /* results from here on */
-    double seconds;                /* of writing */
+    double seconds, core_seconds;  /* of writing: by the clock, and of a processor core */
     double held_s;                 /* of training, for the copy */
     cw_status status;              /* with its message: */
     char error[1024];              /* */

@@ -348,8 +348,12 @@ static cw_status between_steps(cw_trainer *trainer) {
         state->next_eval += train->eval_every;
         best = train->checkpoint_best && state->best_at == state->frames;
     }
-    bool due = state->frames >= state->next_checkpoint;
-    if (due) state->next_checkpoint += train->checkpoint_every;
+    /* While the disk is still busy with the last one, training goes on instead of waiting for it.
+     */
+    bool due = state->frames >= state->next_checkpoint && !cw_trainer_is_saving(trainer);
+    while (due && state->next_checkpoint <= state->frames) {
+        state->next_checkpoint += train->checkpoint_every;
+    }
     return due || best ? cw_trainer_save(trainer) : CW_OK;
 }
 

@@ -129,6 +129,7 @@ cw_status cw_trainer_save(cw_trainer *trainer);
 /* Before a slot of the replay is lent: waits when the save under way still reads it. */
 cw_status cw_trainer_tend_save(cw_trainer *trainer);
 cw_status cw_trainer_wait_for_save(cw_trainer *trainer);
+bool cw_trainer_is_saving(const cw_trainer *trainer);
 /* Restores the last complete checkpoint; *found = false when the folder has none yet. */
 cw_status cw_trainer_restore(cw_trainer *trainer, bool *found);
 /* Parameters of the last checkpoint of a run folder, or of a file, into an agent. */

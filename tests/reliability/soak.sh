@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # soak.sh CURLEW [SECONDS] [section.key=value ...]: one training process for an hour (or SECONDS), with
 # a checkpoint and an evaluation every few seconds. Its own memory and its open files must not grow.
-. "$(dirname "$0")/../e2e/support.sh"
+. "$(dirname "$0")/support.sh"
 seconds=${2:-3600}
 shift $(($# < 2 ? $# : 2))
 samples=$work/samples # seconds, KiB of memory of its own, open files, threads
