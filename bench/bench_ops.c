@@ -1,6 +1,6 @@
 /* Times of the oneDNN backend's ops at the sizes of CURL's networks.
  *
- * usage: bench_ops [THREADS] [BATCH]      (default: every core, 128)
+ * usage: bench_ops [THREADS] [BATCH] [f32|bf16]      (default: every core, 128, f32)
  *
  * With one thread the clock is the process's CPU time, which other work on the machine hardly
  * changes; with more it is wall time, and the machine has to be idle. */
@@ -176,6 +176,15 @@ static size_t prim_bytes(const cw_prim *prim, int argument) {
     return bytes;
 }
 
+/* Random reals, or pairs of bf16 that are also some f32. */
+static void *operands(const cw_backend *be, size_t bytes) {
+    float *values = reals((int64_t)(bytes / sizeof(float)));
+    if (((cw_onednn *)be->state)->type == dnnl_f32) return values;
+    uint16_t *halves = (uint16_t *)values;
+    for (size_t i = 0; i + 1 < bytes / 2; i += 2) halves[i] = halves[i + 1];
+    return values;
+}
+
 /* Times one primitive on random operands of its own sizes. */
 static void bench_prim(const cw_backend *be, const char *name, const cw_prim *prim, double flops) {
     prim_call call = {.prim = prim, .stream = ((cw_onednn *)be->state)->stream};
@@ -184,7 +193,7 @@ static void bench_prim(const cw_backend *be, const char *name, const cw_prim *pr
     for (int i = 0; i < prim->n_args; i++) {
         if (prim->arg[i].arg == DNNL_ARG_SCRATCHPAD) continue;
         size_t bytes = prim_bytes(prim, prim->arg[i].arg);
-        call.pointers[n++] = reals((int64_t)(bytes / sizeof(float)));
+        call.pointers[n++] = operands(be, bytes);
     }
     row(name, best_seconds(call_prim, &call), flops, 0, cw_prim_kernel(prim));
     for (int i = 0; i < n; i++) cw_free(call.pointers[i]);
@@ -200,8 +209,9 @@ static void bench_library(const cw_backend *be, const conv_bench *b, int i, cons
     cw_conv_mds mds = {.stride = s->stride};
     must(cw_prim_md(&layer->forward, DNNL_ARG_SRC, &mds.src));
     must(cw_prim_md(&layer->forward, DNNL_ARG_DST, &mds.dst));
-    must(cw_md_init(&mds.weights, 4, (int64_t[]){s->f, s->c, 3, 3}, dnnl_format_tag_any));
-    must(cw_md_init(&mds.bias, 1, &s->f, dnnl_x));
+    dnnl_data_type_t type = ((cw_onednn *)be->state)->type;
+    must(cw_md_init(&mds.weights, 4, (int64_t[]){s->f, s->c, 3, 3}, dnnl_format_tag_any, type));
+    must(cw_md_init(&mds.bias, 1, &s->f, dnnl_x, dnnl_f32));
     cw_prim data, weights;
     must(cw_prim_conv_backward_data(&data, engine, &mds, &layer->forward));
     must(cw_prim_conv_backward_weights(&weights, engine, &mds, &layer->forward));
@@ -408,7 +418,9 @@ int main(int argc, char **argv) {
     int threads = argc > 1 ? number(argv[1], "THREADS") : 0;
     int batch = argc > 2 ? number(argv[2], "BATCH") : 128;
     cw_backend *be;
-    must(cw_backend_onednn_create(&be, threads));
+    bool bf16 = argc > 3 && strcmp(argv[3], "bf16") == 0;
+    must(bf16 ? cw_backend_onednn_bf16_create(&be, threads)
+              : cw_backend_onednn_create(&be, threads));
     cpu_time = be->threads == 1;
     char text[128];
     must(cw_backend_describe(be, text, sizeof text));
@@ -416,7 +428,7 @@ int main(int argc, char **argv) {
            ((cw_onednn *)be->state)->kernels->isa, batch, cpu_time ? "CPU" : "wall");
     printf("%-34s %9s %9s %8s\n", "", "ms", "GFLOP/s", "GB/s");
     bench_convnet(be, batch);
-    bench_first_layer(be, batch);
+    if (!bf16) bench_first_layer(be, batch);
     bench_linear(be, batch, 39200, 50);
     bench_linear(be, batch, 39200, 1024);
     bench_linear(be, batch, 1024, 1024);

@@ -6,11 +6,12 @@
 
 cw_status cw_backend_select(cw_backend **out, const char *name, cw_precision precision,
                             int threads) {
+    bool onednn = strcmp(name, "auto") == 0 || strcmp(name, "onednn") == 0;
     if (precision == CW_PRECISION_BF16) {
-        return cw_fail(CW_EUNSUPPORTED, "run.precision = bf16 is not available in this version; "
-                                        "use auto or f32");
+        if (onednn) return cw_backend_onednn_bf16_create(out, threads);
+        return cw_fail(CW_EUNSUPPORTED, "backend '%s' has no bf16; use run.precision = f32", name);
     }
-    if (strcmp(name, "auto") == 0 || strcmp(name, "onednn") == 0) {
+    if (onednn) {
         return cw_backend_onednn_create(out, threads);
     }
     if (strcmp(name, "ref") == 0) return cw_backend_ref_create(out, CW_F32);

@@ -32,6 +32,13 @@ static const conv_case tiled[] = {
     {"six layers", {2, 9, 21, 24, 6, 32, 1, true}, 3, 1, 1},
     {"acting", {1, 9, 45, 41, 6, 32, 2, false}, 3, 0, 0},
 };
+static const conv_case bf16[] = {
+    {"bf16: real sizes", {2, 9, 84, 84, 4, 32, 2, true}, 3, 16, 16},
+    {"bf16: acting", {1, 9, 84, 84, 4, 32, 2, false}, 3, 0, 0},
+    {"bf16: odd everything", {3, 5, 17, 13, 3, 7, 2, true}, 5, 3, 0},
+    {"bf16: 48 filters, one layer", {3, 6, 31, 29, 1, 48, 1, true}, 2, 0, 3},
+};
+enum { N_BF16 = sizeof bf16 / sizeof *bf16 };
 enum { N_CASES = sizeof cases / sizeof *cases, N_TILED = sizeof tiled / sizeof *tiled };
 
 static cw_backend *reference, *onednn;
@@ -149,6 +156,61 @@ static void test_tiles_are_near(void **state) {
 
 static void assert_same_bits(const cw_tensor *a, const cw_tensor *b) {
     assert_memory_equal(a->data, b->data, cw_tensor_bytes(a));
+}
+
+/* Per parameter tensor, its largest element. */
+static cw_tensor layer_scales(const conv_case *c, const cw_tensor *dparams) {
+    cw_tensor scale = magnitudes(dparams);
+    const cw_convnet_desc *d = &c->desc;
+    int64_t begin = 0;
+    for (int i = 0; i < 2 * d->n_layers; i++) {
+        int64_t taps = 9 * (i < 2 ? d->channels : d->filters);
+        int64_t end = begin + d->filters * (i % 2 == 0 ? taps : 1);
+        double most = 0;
+        for (int64_t k = begin; k < end; k++) most = fmax(most, cw_tensor_get(&scale, k));
+        for (int64_t k = begin; k < end; k++) cw_tensor_set(&scale, k, most);
+        begin = end;
+    }
+    return scale;
+}
+
+/* bf16 inside a convnet: a sum keeps its terms' relative deviation; each of a term's two factors
+ * was rounded, deviation 2^-8 / sqrt(6) (dense_test.c), and so is the output: together
+ * 2^-8 / sqrt(2) of a typical element per layer, and layers add like a random walk. Six deviations
+ * of a typical element are about two of the largest. Backward passes 2L layers; it is judged where
+ * filters are always on or always off, since a ReLU that switches changes gradients by more than
+ * roundings. */
+static void test_bf16_is_near(void **state) {
+    (void)state;
+    cw_backend *be = NULL;
+    if (!cw_backend_onednn_has_bf16()) skip();
+    assert_int_equal(cw_backend_onednn_bf16_create(&be, 2), CW_OK);
+    for (int i = 0; i < 2 * N_BF16; i++) {
+        const conv_case *c = &bf16[i / 2];
+        bool kinks = i % 2 == 0;
+        conv_data data = conv_data_new(c, kinks ? CONV_REAL : CONV_NO_KINK, 31 + (uint64_t)i);
+        conv_result want = conv_run(reference, c, &data);
+        conv_result got = conv_run(be, c, &data);
+        conv_result again = conv_run(be, c, &data);
+        assert_same_bits(&got.features, &again.features);
+        double forward = 2 * ldexp(1, -8) * sqrt(c->desc.n_layers / 2.0);
+        cw_tensor scale = constant(&want.features, largest(&want.features));
+        int64_t place;
+        double ratio = worst_ratio(&got.features, &want.features, &scale, forward, &place);
+        printf("%-28s features %.3f of tolerance %.1e", c->name, ratio, forward);
+        assert_true(ratio <= 1);
+        if (c->desc.train) {
+            assert_same_bits(&got.dparams, &again.dparams);
+            double back = forward * sqrt(2);
+            scale = layer_scales(c, &want.dparams);
+            ratio = worst_ratio(&got.dparams, &want.dparams, &scale, back, &place);
+            if (!kinks) printf(", dparams %.3f of %.1e", ratio, back);
+            assert_true(kinks || ratio <= 1);
+        }
+        printf("\n");
+        test_release();
+    }
+    cw_backend_destroy(be);
 }
 
 static void test_same_call_same_bits(void **state) {
@@ -308,13 +370,10 @@ static void test_out_of_memory(void **state) {
 int main(int argc, char **argv) {
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_integers_are_exact),
-        cmocka_unit_test(test_reals_are_near),
-        cmocka_unit_test(test_tiles_are_near),
-        cmocka_unit_test(test_same_call_same_bits),
-        cmocka_unit_test(test_input_survives_forward),
-        cmocka_unit_test(test_weight_kernels),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_integers_are_exact),  cmocka_unit_test(test_reals_are_near),
+        cmocka_unit_test(test_tiles_are_near),      cmocka_unit_test(test_bf16_is_near),
+        cmocka_unit_test(test_same_call_same_bits), cmocka_unit_test(test_input_survives_forward),
+        cmocka_unit_test(test_weight_kernels),      cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -169,11 +169,86 @@ static void test_linear(void **state) {
     }
 }
 
+/* got against want: exact, or within six standard deviations of rounding both factors to bf16. A
+ * rounding is uniform in half a unit of eight bits: at most 2^-8 of the value, and with mantissas
+ * anywhere in [1, 2) a deviation of 2^-8 / sqrt(6). Two of them: 2^-8 / sqrt(3) of each term. */
+static void assert_bf16(const char *what, const cw_tensor *got, const cw_tensor *want,
+                        cw_tensor *squared, bool exact) {
+    if (exact) {
+        assert_exact(what, got, want);
+        return;
+    }
+    for (int64_t i = 0; i < cw_tensor_count(squared); i++) {
+        cw_tensor_set(squared, i, sqrt(cw_tensor_get(squared, i)));
+    }
+    assert_close(what, got, want, squared, 6 / sqrt(3) * 0x1p-8);
+}
+
+/* The three products of a wide layer on a backend in bf16; integers -1, 0, 1 are exact there too.
+ * Another run of the same gives the same bits and allocates nothing. */
+static void check_wide(cw_backend *be, const int64_t shape[3], bool integers) {
+    int64_t batch = shape[0], m = shape[1], n = shape[2];
+    uint64_t seed = 7;
+    cw_tensor x = new_2d(CW_F64, batch, m, &seed), w = new_2d(CW_F64, n, m, &seed);
+    cw_tensor b = new_1d(CW_F64, n, &seed), dy = new_2d(CW_F64, batch, n, &seed);
+    cw_tensor *values[] = {&x, &w, &b, &dy};
+    for (int i = 0; integers && i < 4; i++) make_integers(values[i]);
+    cw_tensor x32 = converted(&x, CW_F32), w32 = converted(&w, CW_F32);
+    cw_tensor b32 = converted(&b, CW_F32), dy32 = converted(&dy, CW_F32);
+    cw_tensor y = new_2d(CW_F64, batch, n, NULL), y32 = new_2d(CW_F32, batch, n, NULL);
+    cw_tensor dx = new_2d(CW_F64, batch, m, NULL), dx32 = new_2d(CW_F32, batch, m, NULL);
+    cw_tensor dw = new_2d(CW_F64, n, m, NULL), dw32 = new_2d(CW_F32, n, m, NULL);
+    const cw_tensor *got[] = {&y32, &dx32, &dw32};
+    void *first[3];
+    cw_memory_stats before, after;
+    for (int round = 0; round < 2; round++) {
+        cw_memory_stats_get(&before);
+        assert_int_equal(be->ops->linear_forward(be, &y32, &x32, &w32, &b32, false), CW_OK);
+        assert_int_equal(be->ops->linear_backward_data(be, &dx32, &dy32, &w32), CW_OK);
+        assert_int_equal(be->ops->linear_backward_weights(be, &dw32, NULL, &dy32, &x32), CW_OK);
+        cw_memory_stats_get(&after);
+        for (int i = 0; i < 3; i++) {
+            if (round == 0) first[i] = copy_of(got[i]);
+            assert_memory_equal(first[i], got[i]->data, cw_tensor_bytes(got[i]));
+        }
+    }
+    assert_int_equal(before.n_allocs, after.n_allocs);
+    ref->linear_forward(reference, &y, &x, &w, &b, false);
+    ref->linear_backward_data(reference, &dx, &dy, &w);
+    ref->linear_backward_weights(reference, &dw, NULL, &dy, &x);
+    cw_tensor xx = squares(&x), ww = squares(&w), dd = squares(&dy);
+    cw_tensor s = new_2d(CW_F64, batch, n, NULL);
+    ref->linear_forward(reference, &s, &xx, &ww, NULL, false);
+    assert_bf16("wide y", &y32, &y, &s, integers);
+    s = new_2d(CW_F64, batch, m, NULL);
+    ref->linear_backward_data(reference, &s, &dd, &ww);
+    assert_bf16("wide dx", &dx32, &dx, &s, integers);
+    s = new_2d(CW_F64, n, m, NULL);
+    ref->linear_backward_weights(reference, &s, NULL, &dd, &xx);
+    assert_bf16("wide dw", &dw32, &dw, &s, integers);
+    test_release();
+}
+
+static void test_wide_in_bf16(void **state) {
+    (void)state;
+    cw_backend *be = NULL;
+    cw_status status = cw_backend_onednn_bf16_create(&be, 2);
+    if (!cw_backend_onednn_has_bf16()) {
+        assert_int_equal(status, CW_EUNSUPPORTED);
+        assert_null(be);
+        skip();
+    }
+    assert_int_equal(status, CW_OK);
+    static const int64_t shapes[][3] = {{2, 4096, 1}, {17, 4099, 50}, {3, 39200, 33}};
+    for (int i = 0; i < 6; i++) check_wide(be, shapes[i / 2], i % 2 == 0);
+    cw_backend_destroy(be);
+}
+
 /* More shapes than are kept prepared: the oldest make room and come back. */
 static void test_many_shapes(void **state) {
     (void)state;
     for (int round = 0; round < 2; round++) {
-        for (int64_t n = 1; n <= CW_LINEAR_CACHE + 3; n++) {
+        for (int64_t n = 1; n <= CW_PRODUCT_CACHE + 3; n++) {
             check_linear((int64_t[]){3, 5, n}, false, true);
         }
     }
@@ -520,11 +595,17 @@ static void test_describe(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_linear),       cmocka_unit_test(test_many_shapes),
-        cmocka_unit_test(test_matmul),       cmocka_unit_test(test_elementwise),
-        cmocka_unit_test(test_adam),         cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_softmax_xent), cmocka_unit_test(test_threads_change_nothing),
-        cmocka_unit_test(test_refusals),     cmocka_unit_test(test_describe),
+        cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_many_shapes),
+        cmocka_unit_test(test_wide_in_bf16),
+        cmocka_unit_test(test_matmul),
+        cmocka_unit_test(test_elementwise),
+        cmocka_unit_test(test_adam),
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_softmax_xent),
+        cmocka_unit_test(test_threads_change_nothing),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_describe),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

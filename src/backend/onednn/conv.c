@@ -26,7 +26,13 @@ cw_status cw_onednn_convnet_pack(cw_convnet *net, void *packed, const void *para
         if (layer->tiles) {
             cw_tiles_pack(layer, &layer->forward_tiles, at(packed, layer->packed_forward), weight);
         } else {
-            void *forward[2] = {(void *)weight, at(packed, layer->packed_forward)};
+            const float *from = weight;
+            if (i == 0 && net->raw_pixels) {
+                float *scaled = at(packed, net->scaled_weight);
+                for (size_t k = 0; k < layer->n_weight; k++) scaled[k] = weight[k] / 255.0F;
+                from = scaled;
+            }
+            void *forward[2] = {(void *)from, at(packed, layer->packed_forward)};
             CW_TRY(run(net, &layer->pack_forward, NULL, forward));
         }
         memcpy(at(packed, layer->packed_bias), weight + layer->n_weight,
@@ -46,7 +52,8 @@ typedef struct input_job {
     const cw_kernels *kernels;
     const cw_image_batch *images;
     const cw_conv_shape *shape;
-    float *to;
+    char *to;
+    bool raw; /* bf16, as they are; else f32, divided by 255 */
 } input_job;
 
 /* Samples [begin, end): crops, in the first layer's layout; channels that only fill up a block
@@ -59,16 +66,22 @@ static void input_body(void *context, int64_t begin, int64_t end) {
     int64_t padded = (s->c + block - 1) / block * block;
     int64_t plane = im->frame_height * im->frame_width;
     for (int64_t b = begin; b < end; b++) {
-        float *sample = job->to + b * padded * s->h * s->w;
-        if (padded > s->c) memset(sample, 0, (size_t)(padded * s->h * s->w) * sizeof(float));
+        size_t bytes = job->raw ? sizeof(uint16_t) : sizeof(float);
+        char *sample = job->to + (size_t)(b * padded * s->h * s->w) * bytes;
+        if (padded > s->c) memset(sample, 0, (size_t)(padded * s->h * s->w) * bytes);
         for (int64_t c = 0; c < s->c; c++) {
             const uint8_t *from = im->frames[b * im->stack + c / im->frame_channels] +
                                   c % im->frame_channels * plane +
                                   im->offset_y[b] * im->frame_width + im->offset_x[b];
-            float *to = sample + c / block * s->h * s->w * block + c % block;
+            int64_t channel = c / block * s->h * s->w * block + c % block;
             for (int64_t i = 0; i < s->h; i++) {
-                job->kernels->pixels(to + i * s->w * block, from + i * im->frame_width,
-                                     (size_t)s->w, (size_t)block);
+                void *to = sample + (size_t)(channel + i * s->w * block) * bytes;
+                const uint8_t *line = from + i * im->frame_width;
+                if (job->raw) {
+                    job->kernels->pixels_bf16(to, line, (size_t)s->w, (size_t)block);
+                } else {
+                    job->kernels->pixels(to, line, (size_t)s->w, (size_t)block);
+                }
             }
         }
     }
@@ -79,6 +92,7 @@ cw_status cw_onednn_convnet_input(cw_convnet *net, void *acts, const cw_image_ba
     const cw_onednn *state = cw_onednn_enter(net->be);
     input_job job = {.kernels = state->kernels, .images = images, .shape = &net->layer[0].shape};
     job.to = acts;
+    job.raw = net->raw_pixels;
     cw_parallel_for(net->desc.batch, 1, input_body, &job);
     return CW_OK;
 }
@@ -108,16 +122,23 @@ cw_status cw_onednn_convnet_forward(cw_convnet *net, cw_tensor *features, void *
 
 typedef struct mask_job {
     const cw_kernels *kernels;
-    float *dy;
-    const float *y;
+    void *dy;
+    const void *y;
     size_t n;
+    bool bf16;
 } mask_job;
 
 static void mask_body(void *context, int64_t begin, int64_t end) {
     const mask_job *job = context;
     size_t first = (size_t)begin * CW_CHUNK;
     size_t stop = (size_t)end * CW_CHUNK < job->n ? (size_t)end * CW_CHUNK : job->n;
-    job->kernels->relu_backward(job->dy + first, job->y + first, stop - first);
+    size_t n = stop - first;
+    if (job->bf16) {
+        job->kernels->relu_backward_bf16((uint16_t *)job->dy + first,
+                                         (const uint16_t *)job->y + first, n);
+    } else {
+        job->kernels->relu_backward((float *)job->dy + first, (const float *)job->y + first, n);
+    }
 }
 
 /* The ReLU's gradient. Both maps have one layout, so it does not matter which; what only fills up
@@ -125,7 +146,8 @@ static void mask_body(void *context, int64_t begin, int64_t end) {
 static void mask(const cw_convnet *net, const cw_conv_layer *layer, void *dy, const void *y) {
     const cw_onednn *state = net->be->state;
     mask_job job = {.kernels = state->kernels, .dy = dy, .y = y};
-    job.n = layer->output_bytes / sizeof(float);
+    job.bf16 = state->type == dnnl_bf16;
+    job.n = layer->output_bytes / cw_onednn_bytes(state->type);
     cw_parallel_for((int64_t)((job.n + CW_CHUNK - 1) / CW_CHUNK), 4, mask_body, &job);
 }
 
@@ -221,7 +243,9 @@ static cw_status backward_weights(const cw_convnet *net, int i, float *dparams, 
     void *pointers[4] = {x, native, dweight + l->n_weight, dy};
     CW_TRY(run(net, &l->backward_weights, scratch, pointers));
     void *unpack[2] = {native, dweight};
-    return run(net, &l->unpack_dweight, scratch, unpack);
+    CW_TRY(run(net, &l->unpack_dweight, scratch, unpack));
+    for (size_t k = 0; i == 0 && net->raw_pixels && k < l->n_weight; k++) dweight[k] /= 255.0F;
+    return CW_OK;
 }
 
 cw_status cw_onednn_convnet_backward(cw_convnet *net, void *dparams, void *acts, const void *packed,

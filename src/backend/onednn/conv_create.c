@@ -10,17 +10,23 @@ static const struct {
 } known_layouts[] = {{dnnl_nchw, 1}, {dnnl_nChw16c, 16}, {dnnl_nChw8c, 8}, {dnnl_nhwc, 0}};
 
 /* Channels per block of a map's layout, 0 when it is none of the known ones. */
-static cw_status find_block(const cw_md *md, const int64_t dims[4], int64_t *block) {
+static cw_status find_block(const cw_md *md, const int64_t dims[4], dnnl_data_type_t type,
+                            int64_t *block) {
     *block = 0;
     for (size_t i = 0; i < sizeof known_layouts / sizeof *known_layouts && *block == 0; i++) {
         cw_md known;
-        CW_TRY(cw_md_init(&known, 4, dims, known_layouts[i].tag));
+        CW_TRY(cw_md_init(&known, 4, dims, known_layouts[i].tag, type));
         if (cw_md_equal(md, &known)) {
             *block = known_layouts[i].block == 0 ? dims[1] : known_layouts[i].block;
         }
         cw_md_free(&known);
     }
     return CW_OK;
+}
+
+static dnnl_data_type_t element_type(const cw_convnet *net) {
+    const cw_onednn *state = net->be->state;
+    return state->type;
 }
 
 static void free_mds(cw_conv_mds *mds) {
@@ -31,29 +37,33 @@ static void free_mds(cw_conv_mds *mds) {
 }
 
 /* Descriptors of one layer: src as given, or free for oneDNN to choose. */
-static cw_status init_mds(cw_conv_mds *mds, const cw_conv_layer *layer, int64_t batch,
+static cw_status init_mds(cw_conv_mds *mds, const cw_conv_layer *layer, const cw_convnet *net,
                           const cw_md *src, dnnl_format_tag_t src_tag) {
     const cw_conv_shape *s = &layer->shape;
+    dnnl_data_type_t type = element_type(net);
+    int64_t batch = net->desc.batch;
     *mds = (cw_conv_mds){.stride = s->stride};
     if (src != NULL) {
         CW_TRY(cw_md_copy(&mds->src, src));
     } else {
-        CW_TRY(cw_md_init(&mds->src, 4, (int64_t[]){batch, s->c, s->h, s->w}, src_tag));
+        CW_TRY(cw_md_init(&mds->src, 4, (int64_t[]){batch, s->c, s->h, s->w}, src_tag, type));
     }
-    CW_TRY(cw_md_init(&mds->weights, 4, (int64_t[]){s->f, s->c, 3, 3}, dnnl_format_tag_any));
-    CW_TRY(cw_md_init(&mds->bias, 1, &s->f, dnnl_x));
-    return cw_md_init(&mds->dst, 4, (int64_t[]){batch, s->f, s->oh, s->ow}, dnnl_format_tag_any);
+    CW_TRY(cw_md_init(&mds->weights, 4, (int64_t[]){s->f, s->c, 3, 3}, dnnl_format_tag_any, type));
+    CW_TRY(cw_md_init(&mds->bias, 1, &s->f, dnnl_x, dnnl_f32));
+    return cw_md_init(&mds->dst, 4, (int64_t[]){batch, s->f, s->oh, s->ow}, dnnl_format_tag_any,
+                      type);
 }
 
 /* Makes the forward primitive; mds->src and mds->dst then hold the layouts it works on. */
 static cw_status create_forward(cw_convnet *net, cw_conv_layer *layer, cw_conv_mds *mds,
                                 const cw_md *src, dnnl_format_tag_t src_tag) {
     const cw_onednn *state = net->be->state;
-    CW_TRY(init_mds(mds, layer, net->desc.batch, src, src_tag));
+    CW_TRY(init_mds(mds, layer, net, src, src_tag));
     /* Kernels for inference alone may choose all channels of a pixel side by side; tiles need the
      * blocks of channels that kernels for training work on. */
     const cw_convnet_desc *d = &net->desc;
-    bool blocks = d->train || (d->n_layers > 1 && d->filters % state->kernels->lanes == 0);
+    bool blocks = d->train || (state->type == dnnl_f32 && d->n_layers > 1 &&
+                               d->filters % state->kernels->lanes == 0);
     CW_TRY(cw_prim_conv_forward(&layer->forward, state->engine, mds, blocks));
     cw_md_free(&mds->src);
     cw_md_free(&mds->dst);
@@ -68,7 +78,7 @@ static cw_status create_weight_reorder(const cw_onednn *state, cw_prim *out, con
                                        size_t *bytes) {
     cw_md flat = {0};
     cw_md native = {0};
-    cw_status status = cw_md_init(&flat, 4, (int64_t[]){s->f, s->c, 3, 3}, dnnl_oihw);
+    cw_status status = cw_md_init(&flat, 4, (int64_t[]){s->f, s->c, 3, 3}, dnnl_oihw, dnnl_f32);
     if (status == CW_OK) status = cw_prim_md(kernel, argument, &native);
     if (status == CW_OK) {
         *bytes = cw_md_bytes(&native);
@@ -122,6 +132,10 @@ static cw_status create_backward(cw_convnet *net, cw_conv_layer *layer, cw_conv_
     }
     if (data) take(&layer->packed_backward, &net->bytes.packed, bytes);
     if (layer->own != NULL) return CW_OK;
+    /* Gradients of weights are f32 whatever they are summed from. */
+    int64_t dims[4] = {layer->shape.f, layer->shape.c, 3, 3};
+    cw_md_free(&mds->weights);
+    CW_TRY(cw_md_init(&mds->weights, 4, dims, dnnl_format_tag_any, dnnl_f32));
     CW_TRY(cw_prim_conv_backward_weights(&layer->backward_weights, state->engine, mds,
                                          &layer->forward));
     CW_TRY(create_weight_reorder(state, &layer->unpack_dweight, &layer->backward_weights,
@@ -134,7 +148,8 @@ static cw_status create_backward(cw_convnet *net, cw_conv_layer *layer, cw_conv_
 static cw_status find_own(const cw_convnet *net, cw_conv_layer *layer, const cw_md *dst) {
     int64_t dims[4] = {net->desc.batch, layer->shape.f, layer->shape.oh, layer->shape.ow};
     int64_t block;
-    CW_TRY(find_block(dst, dims, &block));
+    if (element_type(net) != dnnl_f32) return CW_OK;
+    CW_TRY(find_block(dst, dims, dnnl_f32, &block));
     if (layer->shape.x_block > 0) layer->own = find_own_loops(net->be->state, block);
     layer->tiles = layer->own != NULL && cw_tiles_choose(&layer->forward_tiles, layer->own,
                                                          &layer->shape, net->desc.batch, false);
@@ -148,7 +163,8 @@ static cw_status create_layer(cw_convnet *net, int i, cw_md *md) {
     cw_conv_mds mds = {0};
     int64_t src_dims[4] = {net->desc.batch, layer->shape.c, layer->shape.h, layer->shape.w};
     cw_status status = create_forward(net, layer, &mds, i > 0 ? md : NULL, dnnl_format_tag_any);
-    if (status == CW_OK) status = find_block(&mds.src, src_dims, &layer->shape.x_block);
+    if (status == CW_OK)
+        status = find_block(&mds.src, src_dims, element_type(net), &layer->shape.x_block);
     if (status == CW_OK && i == 0 && layer->shape.x_block == 0) {
         /* Crops are written in a layout we can address. */
         cw_prim_free(&layer->forward);
@@ -169,6 +185,10 @@ static cw_status create_layer(cw_convnet *net, int i, cw_md *md) {
         take(&layer->packed_bias, &net->bytes.packed, (size_t)layer->shape.f * sizeof(float));
         layer->output_bytes = cw_md_bytes(&mds.dst);
         if (i == 0) net->input_bytes = cw_md_bytes(&mds.src);
+        if (i == 0 && element_type(net) != dnnl_f32) {
+            net->raw_pixels = true;
+            take(&net->scaled_weight, &net->bytes.packed, layer->n_weight * sizeof(float));
+        }
     }
     if (status == CW_OK && net->desc.train) {
         status = create_backward(net, layer, &mds, i > 0);
@@ -206,7 +226,7 @@ static cw_status create_features(cw_convnet *net, const cw_md *native) {
     const cw_conv_shape *s = &net->layer[net->desc.n_layers - 1].shape;
     int64_t dims[4] = {net->desc.batch, s->f, s->oh, s->ow};
     cw_md dense = {0};
-    CW_TRY(cw_md_init(&dense, 4, dims, dnnl_nchw));
+    CW_TRY(cw_md_init(&dense, 4, dims, dnnl_nchw, dnnl_f32));
     cw_status status = cw_prim_reorder(&net->features_out, state->engine, native, &dense);
     if (status == CW_OK && net->desc.train) {
         status = cw_prim_reorder(&net->features_in, state->engine, &dense, native);

@@ -24,67 +24,123 @@ typedef struct sums_job {
 } sums_job;
 
 static cw_status grow_scratch(cw_onednn *state, size_t bytes) {
-    if (bytes <= state->linear_scratch_bytes) return CW_OK;
+    if (bytes <= state->product_scratch_bytes) return CW_OK;
     void *scratch;
     CW_TRY(cw_alloc(&scratch, bytes, 1, "scratch of a matrix product"));
-    cw_free(state->linear_scratch);
-    state->linear_scratch = scratch;
-    state->linear_scratch_bytes = bytes;
+    cw_free(state->product_scratch);
+    state->product_scratch = scratch;
+    state->product_scratch_bytes = bytes;
     return CW_OK;
 }
 
-/* The primitive for a shape, made when the shape is first seen. A full cache gives up its oldest
+static size_t padded(size_t bytes) {
+    return (bytes + CW_ALIGN - 1) / CW_ALIGN * CW_ALIGN;
+}
+
+/* Bytes of both factors in bf16; 0 when they are read where they are. */
+static size_t factor_bytes(const cw_product *p) {
+    if (p->type == dnnl_f32) return 0;
+    size_t element = cw_onednn_bytes(p->type);
+    return padded((size_t)(p->m * p->k) * element) + padded((size_t)(p->k * p->n) * element);
+}
+
+/* The primitive for a product, made when it is first seen. A full cache gives up its oldest
  * entry. */
-static cw_status find_linear(cw_onednn *state, const cw_linear_entry *key, const cw_prim **out) {
-    int kept = state->n_linear < CW_LINEAR_CACHE ? state->n_linear : CW_LINEAR_CACHE;
+static cw_status find_product(cw_onednn *state, const cw_product *key, const cw_prim **out) {
+    int kept = state->n_products < CW_PRODUCT_CACHE ? state->n_products : CW_PRODUCT_CACHE;
     for (int i = 0; i < kept; i++) {
-        const cw_linear_entry *e = &state->linear[i];
-        if (e->rows == key->rows && e->inputs == key->inputs && e->outputs == key->outputs &&
-            e->bias == key->bias && e->relu == key->relu) {
-            *out = &e->prim;
+        if (cw_product_equal(&state->product[i].product, key)) {
+            *out = &state->product[i].prim;
             return CW_OK;
         }
     }
-    cw_linear_entry made = *key;
-    CW_TRY(cw_prim_linear(&made.prim, state->engine, key->rows, key->inputs, key->outputs,
-                          key->bias, key->relu));
-    cw_status status = grow_scratch(state, made.prim.scratch);
+    cw_product_entry made = {.product = *key};
+    CW_TRY(cw_prim_product(&made.prim, state->engine, key));
+    cw_status status = grow_scratch(state, factor_bytes(key) + made.prim.scratch);
     if (status != CW_OK) {
         cw_prim_free(&made.prim);
         return status;
     }
-    cw_linear_entry *slot = &state->linear[state->n_linear % CW_LINEAR_CACHE];
+    cw_product_entry *slot = &state->product[state->n_products % CW_PRODUCT_CACHE];
     cw_prim_free(&slot->prim);
     *slot = made;
-    state->n_linear++;
+    state->n_products++;
     *out = &slot->prim;
     return CW_OK;
+}
+
+typedef struct convert_job {
+    const cw_kernels *kernels;
+    uint16_t *to;
+    const float *from;
+    size_t n;
+} convert_job;
+
+static void convert_body(void *context, int64_t begin, int64_t end) {
+    const convert_job *job = context;
+    size_t first = (size_t)begin * CW_CHUNK;
+    size_t stop = (size_t)end * CW_CHUNK < job->n ? (size_t)end * CW_CHUNK : job->n;
+    job->kernels->to_bf16(job->to + first, job->from + first, stop - first);
+}
+
+static void convert(const cw_onednn *state, void *to, const void *from, size_t n) {
+    convert_job job = {.kernels = state->kernels, .to = to, .from = from, .n = n};
+    cw_parallel_for((int64_t)((n + CW_CHUNK - 1) / CW_CHUNK), 4, convert_body, &job);
+}
+
+/* Runs a product on f32 factors, rounding them first when it is in bf16. */
+static cw_status run_product(cw_onednn *state, const cw_product *p, const void *a, const void *b,
+                             void *c, const void *bias) {
+    const cw_prim *prim;
+    CW_TRY(find_product(state, p, &prim));
+    char *scratch = state->product_scratch;
+    void *pointers[4] = {(void *)a, (void *)b, c, (void *)bias};
+    if (p->type != dnnl_f32) {
+        size_t n_a = (size_t)(p->m * p->k);
+        size_t n_b = (size_t)(p->k * p->n);
+        pointers[0] = scratch;
+        pointers[1] = scratch + padded(n_a * cw_onednn_bytes(p->type));
+        convert(state, pointers[0], a, n_a);
+        convert(state, pointers[1], b, n_b);
+        scratch += factor_bytes(p);
+    }
+    return cw_prim_run(prim, state->stream, scratch, pointers);
+}
+
+/* Inputs from which on a linear layer is wide: the one behind the convolutions, whose products are
+ * where a head's time goes. Narrower layers stay f32 whatever the backend's type. */
+#define WIDE 4096
+
+static bool in_bf16(const cw_onednn *state, int64_t rows, int64_t inputs) {
+    return state->type == dnnl_bf16 && rows > 1 && inputs >= WIDE;
 }
 
 cw_status cw_onednn_linear_forward(cw_backend *be, cw_tensor *y, const cw_tensor *x,
                                    const cw_tensor *w, const cw_tensor *b, bool relu) {
     CW_TRY(cw_check_linear("linear_forward", CW_F32, y, x, w, b));
     cw_onednn *state = cw_onednn_enter(be);
-    cw_linear_entry key = {.rows = x->shape[0], .inputs = x->shape[1], .outputs = w->shape[0]};
-    key.bias = b != NULL;
-    key.relu = relu;
-    if (key.rows == 1) {
-        CW_TRY(gemm(y->data, x, false, w, true, 1, key.outputs, key.inputs));
-        state->kernels->bias_relu(y->data, b != NULL ? b->data : NULL, 1, (size_t)key.outputs,
-                                  relu);
+    const void *bias = b != NULL ? b->data : NULL;
+    cw_product p = {.m = x->shape[0], .n = w->shape[0], .k = x->shape[1], .b_transposed = true};
+    p.bias = b != NULL;
+    p.relu = relu;
+    p.type = in_bf16(state, p.m, p.k) ? dnnl_bf16 : dnnl_f32;
+    if (p.m == 1) {
+        CW_TRY(gemm(y->data, x, false, w, true, 1, p.n, p.k));
+        state->kernels->bias_relu(y->data, bias, 1, (size_t)p.n, relu);
         return CW_OK;
     }
-    const cw_prim *prim;
-    CW_TRY(find_linear(state, &key, &prim));
-    void *pointers[4] = {x->data, w->data, y->data, b != NULL ? b->data : NULL};
-    return cw_prim_run(prim, state->stream, state->linear_scratch, pointers);
+    return run_product(state, &p, x->data, w->data, y->data, bias);
 }
 
 cw_status cw_onednn_linear_backward_data(cw_backend *be, cw_tensor *dx, const cw_tensor *dy,
                                          const cw_tensor *w) {
     CW_TRY(cw_check_linear("linear_backward_data", CW_F32, dy, dx, w, NULL));
-    cw_onednn_enter(be);
-    return gemm(dx->data, dy, false, w, false, dx->shape[0], dx->shape[1], w->shape[0]);
+    cw_onednn *state = cw_onednn_enter(be);
+    cw_product p = {.m = dx->shape[0], .n = dx->shape[1], .k = w->shape[0], .type = dnnl_bf16};
+    if (in_bf16(state, p.m, p.n)) {
+        return run_product(state, &p, dy->data, w->data, dx->data, NULL);
+    }
+    return gemm(dx->data, dy, false, w, false, p.m, p.n, p.k);
 }
 
 static void column_sums_body(void *context, int64_t begin, int64_t end) {
@@ -102,7 +158,13 @@ cw_status cw_onednn_linear_backward_weights(cw_backend *be, cw_tensor *dw, cw_te
         job.n = (size_t)dy->shape[1];
         cw_parallel_for(dy->shape[1], 256, column_sums_body, &job);
     }
-    return gemm(dw->data, dy, true, x, false, dw->shape[0], dw->shape[1], x->shape[0]);
+    cw_product p = {.m = dw->shape[0], .n = dw->shape[1], .k = x->shape[0]};
+    p.a_transposed = true;
+    p.type = dnnl_bf16;
+    if (in_bf16(state, p.k, p.n)) {
+        return run_product(state, &p, dy->data, x->data, dw->data, NULL);
+    }
+    return gemm(dw->data, dy, true, x, false, p.m, p.n, p.k);
 }
 
 cw_status cw_onednn_matmul(cw_backend *be, cw_tensor *c, const cw_tensor *a, bool a_transposed,

@@ -54,6 +54,10 @@ typedef struct cw_kernels {
                         size_t end);
     /* out[i * block] = in[i] / 255 */
     void (*pixels)(float *out, const uint8_t *in, size_t n, size_t block);
+    /* bf16: to = from, rounded to nearest even; pixels as they are; dy = y > 0 ? dy : 0 */
+    void (*to_bf16)(uint16_t *to, const float *from, size_t n);
+    void (*pixels_bf16)(uint16_t *out, const uint8_t *in, size_t n, size_t block);
+    void (*relu_backward_bf16)(uint16_t *dy, const uint16_t *y, size_t n);
     /* Adds one sample's gradient of a 3x3 convolution: sums (F/lanes, C, 9, lanes) and
      * bias_sums (F). x is the input, dy the gradient to the output. */
     void (*conv_weights)(float *sums, float *bias_sums, const float *x, const float *dy,

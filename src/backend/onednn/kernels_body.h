@@ -73,6 +73,36 @@ static void pixels(float *restrict out, const uint8_t *restrict in, size_t n, si
     }
 }
 
+static inline uint32_t float_bits(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+static void to_bf16(uint16_t *restrict to, const float *restrict from, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits = float_bits(from[i]);
+        uint32_t rounded = bits + 0x7fff + (bits >> 16 & 1);
+        bool is_nan = (bits & 0x7fffffff) > 0x7f800000;
+        to[i] = (uint16_t)(is_nan ? 0x7fc0 : rounded >> 16);
+    }
+}
+
+/* Whole numbers below 256 have eight bits: bf16 holds them exactly. */
+static void pixels_bf16(uint16_t *restrict out, const uint8_t *restrict in, size_t n,
+                        size_t block) {
+    if (block == 1) {
+        for (size_t i = 0; i < n; i++) out[i] = (uint16_t)(float_bits((float)in[i]) >> 16);
+    } else {
+        for (size_t i = 0; i < n; i++) out[i * block] = (uint16_t)(float_bits((float)in[i]) >> 16);
+    }
+}
+
+/* A bf16 number is above 0 where its bits as an integer are; y comes out of a ReLU. */
+static void relu_backward_bf16(uint16_t *restrict dy, const uint16_t *restrict y, size_t n) {
+    for (size_t i = 0; i < n; i++) dy[i] = (int16_t)y[i] > 0 ? dy[i] : 0;
+}
+
 /* A register of LANES floats; through memory_vec, one at any address. */
 typedef float vec __attribute__((vector_size(LANES * 4)));
 typedef float memory_vec __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
@@ -163,6 +193,9 @@ const cw_kernels KERNELS = {
     .bias_relu = bias_relu,
     .column_sums = column_sums,
     .pixels = pixels,
+    .to_bf16 = to_bf16,
+    .pixels_bf16 = pixels_bf16,
+    .relu_backward_bf16 = relu_backward_bf16,
     .conv_weights = conv_weights,
     .tile_rows = TILE_ROWS,
     .winograd_pack = winograd_pack,

@@ -33,8 +33,8 @@ cw_onednn *cw_onednn_enter(const cw_backend *be) {
 
 static void destroy(cw_backend *be) {
     cw_onednn *state = be->state;
-    for (int i = 0; i < CW_LINEAR_CACHE; i++) cw_prim_free(&state->linear[i].prim);
-    cw_free(state->linear_scratch);
+    for (int i = 0; i < CW_PRODUCT_CACHE; i++) cw_prim_free(&state->product[i].prim);
+    cw_free(state->product_scratch);
     if (state->stream != NULL) dnnl_stream_destroy(state->stream);
     if (state->engine != NULL) dnnl_engine_destroy(state->engine);
     cw_free(state);
@@ -64,8 +64,10 @@ static const char *isa_name(void) {
 
 static void describe(const cw_backend *be, char *out, size_t out_bytes) {
     const dnnl_version_t *version = dnnl_version();
-    snprintf(out, out_bytes, "oneDNN %d.%d.%d, %s, f32, %d thread%s", version->major,
-             version->minor, version->patch, isa_name(), be->threads, be->threads == 1 ? "" : "s");
+    const cw_onednn *state = be->state;
+    snprintf(out, out_bytes, "oneDNN %d.%d.%d, %s, %s, %d thread%s", version->major, version->minor,
+             version->patch, isa_name(), state->type == dnnl_bf16 ? "bf16" : "f32", be->threads,
+             be->threads == 1 ? "" : "s");
 }
 
 static const cw_ops ops = {
@@ -96,7 +98,11 @@ static const cw_ops ops = {
     .describe = describe,
 };
 
-cw_status cw_backend_onednn_create(cw_backend **out, int threads) {
+size_t cw_onednn_bytes(dnnl_data_type_t type) {
+    return type == dnnl_bf16 ? sizeof(uint16_t) : sizeof(float);
+}
+
+static cw_status create(cw_backend **out, int threads, dnnl_data_type_t type) {
     cw_backend *be;
     CW_TRY(cw_alloc(&be, 1, sizeof *be, "the oneDNN backend"));
     cw_onednn *state;
@@ -108,6 +114,7 @@ cw_status cw_backend_onednn_create(cw_backend **out, int threads) {
     *be = (cw_backend){.ops = &ops, .dtype = CW_F32, .state = state};
     be->threads = cw_threads_set(threads);
     state->kernels = cw_kernels_best();
+    state->type = type;
     status = cw_dnnl_check(dnnl_engine_create(&state->engine, dnnl_cpu, 0), "CPU engine");
     if (status == CW_OK) {
         status = cw_dnnl_check(
@@ -119,4 +126,21 @@ cw_status cw_backend_onednn_create(cw_backend **out, int threads) {
     }
     *out = be;
     return CW_OK;
+}
+
+cw_status cw_backend_onednn_create(cw_backend **out, int threads) {
+    return create(out, threads, dnnl_f32);
+}
+
+bool cw_backend_onednn_has_bf16(void) {
+    int need = dnnl_cpu_isa_avx512_core;
+    return ((int)dnnl_get_effective_cpu_isa() & need) == need;
+}
+
+cw_status cw_backend_onednn_bf16_create(cw_backend **out, int threads) {
+    if (!cw_backend_onednn_has_bf16()) {
+        return cw_fail(CW_EUNSUPPORTED,
+                       "oneDNN has no bf16 kernels for %s; they need AVX-512, use f32", isa_name());
+    }
+    return create(out, threads, dnnl_bf16);
 }

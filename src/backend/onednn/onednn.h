@@ -7,23 +7,28 @@
 #include "ops/ops.h"
 
 /* Matrix products prepared for one shape; see dense.c. */
-#define CW_LINEAR_CACHE 32
+#define CW_PRODUCT_CACHE 32
 
-typedef struct cw_linear_entry {
-    int64_t rows, inputs, outputs;
-    bool bias, relu;
+typedef struct cw_product_entry {
+    cw_product product;
     cw_prim prim;
-} cw_linear_entry;
+} cw_product_entry;
 
 typedef struct cw_onednn {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     const cw_kernels *kernels;
-    cw_linear_entry linear[CW_LINEAR_CACHE];
-    int n_linear;         /* entries made so far */
-    void *linear_scratch; /* as large as the neediest entry asks */
-    size_t linear_scratch_bytes;
+    /* Element type of activations, their gradients and packed weights inside a convnet, and of
+     * both factors of wide linear layers: f32 or bf16. Sums and everything outside are f32. */
+    dnnl_data_type_t type;
+    cw_product_entry product[CW_PRODUCT_CACHE];
+    int n_products;        /* entries made so far */
+    void *product_scratch; /* as large as the neediest entry asks */
+    size_t product_scratch_bytes;
 } cw_onednn;
+
+/* Bytes of an element of that type. */
+size_t cw_onednn_bytes(dnnl_data_type_t type);
 
 /* The backend's state, after making sure that the calling thread's loops and oneDNN's use
  * be->threads: sums then have the same order whichever thread calls. */

@@ -18,14 +18,14 @@ cw_status cw_dnnl_check(dnnl_status_t status, const char *what) {
     return cw_fail(CW_EUNSUPPORTED, "oneDNN: %s failed with status %d", what, (int)status);
 }
 
-cw_status cw_md_init(cw_md *out, int ndims, const int64_t *dims, dnnl_format_tag_t tag) {
+cw_status cw_md_init(cw_md *out, int ndims, const int64_t *dims, dnnl_format_tag_t tag,
+                     dnnl_data_type_t type) {
     dnnl_dims_t padded = {0};
     memcpy(padded, dims, (size_t)ndims * sizeof *dims);
 #if DNNL_VERSION_MAJOR >= 3
-    dnnl_status_t status =
-        dnnl_memory_desc_create_with_tag(&out->desc, ndims, padded, dnnl_f32, tag);
+    dnnl_status_t status = dnnl_memory_desc_create_with_tag(&out->desc, ndims, padded, type, tag);
 #else
-    dnnl_status_t status = dnnl_memory_desc_init_by_tag(&out->desc, ndims, padded, dnnl_f32, tag);
+    dnnl_status_t status = dnnl_memory_desc_init_by_tag(&out->desc, ndims, padded, type, tag);
 #endif
     out->set = status == dnnl_success;
     return cw_dnnl_check(status, "memory descriptor");
@@ -247,45 +247,57 @@ cw_status cw_prim_reorder(cw_prim *out, dnnl_engine_t engine, const cw_md *from,
     return build(out, &how, engine, pair, false, NULL);
 }
 
-typedef struct linear_mds {
-    cw_md x, w, bias, y;
+typedef struct product_mds {
+    cw_md a, b, bias, c;
     bool has_bias;
-} linear_mds;
+} product_mds;
 
-static dnnl_status_t make_linear(dnnl_primitive_desc_t *out, dnnl_engine_t engine, const void *mds,
-                                 dnnl_primitive_attr_t attr, const cw_prim *hint) {
+static dnnl_status_t make_product(dnnl_primitive_desc_t *out, dnnl_engine_t engine, const void *mds,
+                                  dnnl_primitive_attr_t attr, const cw_prim *hint) {
     (void)hint;
-    const linear_mds *m = mds;
+    const product_mds *m = mds;
 #if DNNL_VERSION_MAJOR >= 3
-    return dnnl_matmul_primitive_desc_create(out, engine, m->x.desc, m->w.desc,
-                                             m->has_bias ? m->bias.desc : NULL, m->y.desc, attr);
+    return dnnl_matmul_primitive_desc_create(out, engine, m->a.desc, m->b.desc,
+                                             m->has_bias ? m->bias.desc : NULL, m->c.desc, attr);
 #else
     dnnl_matmul_desc_t desc;
-    dnnl_status_t status = dnnl_matmul_desc_init(&desc, &m->x.desc, &m->w.desc,
-                                                 m->has_bias ? &m->bias.desc : NULL, &m->y.desc);
+    dnnl_status_t status = dnnl_matmul_desc_init(&desc, &m->a.desc, &m->b.desc,
+                                                 m->has_bias ? &m->bias.desc : NULL, &m->c.desc);
     if (status != dnnl_success) return status;
     return dnnl_primitive_desc_create(out, &desc, attr, engine, NULL);
 #endif
 }
 
-cw_status cw_prim_linear(cw_prim *out, dnnl_engine_t engine, int64_t rows, int64_t inputs,
-                         int64_t outputs, bool bias, bool relu) {
-    const recipe how = {"linear layer",
-                        make_linear,
-                        bias ? 4 : 3,
+bool cw_product_equal(const cw_product *a, const cw_product *b) {
+    return a->m == b->m && a->n == b->n && a->k == b->k && a->a_transposed == b->a_transposed &&
+           a->b_transposed == b->b_transposed && a->bias == b->bias && a->relu == b->relu &&
+           a->type == b->type;
+}
+
+cw_status cw_prim_product(cw_prim *out, dnnl_engine_t engine, const cw_product *product) {
+    const cw_product *p = product;
+    const recipe how = {"matrix product",
+                        make_product,
+                        p->bias ? 4 : 3,
                         {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST, DNNL_ARG_BIAS}};
-    linear_mds mds = {.has_bias = bias};
-    cw_status status = cw_md_init(&mds.x, 2, (int64_t[]){rows, inputs}, dnnl_ab);
-    /* The weight is (outputs, inputs); as the right factor it is its transpose, read by columns. */
+    product_mds mds = {.has_bias = p->bias};
+    /* A transposed factor is the same memory, read by columns. */
+    cw_status status = cw_md_init(&mds.a, 2, (int64_t[]){p->m, p->k},
+                                  p->a_transposed ? dnnl_ba : dnnl_ab, p->type);
     if (status == CW_OK) {
-        status = cw_md_init(&mds.w, 2, (int64_t[]){inputs, outputs}, dnnl_ba);
+        status = cw_md_init(&mds.b, 2, (int64_t[]){p->k, p->n}, p->b_transposed ? dnnl_ba : dnnl_ab,
+                            p->type);
     }
-    if (status == CW_OK) status = cw_md_init(&mds.y, 2, (int64_t[]){rows, outputs}, dnnl_ab);
-    if (status == CW_OK) status = cw_md_init(&mds.bias, 2, (int64_t[]){1, outputs}, dnnl_ab);
-    if (status == CW_OK) status = build(out, &how, engine, &mds, relu, NULL);
-    cw_md_free(&mds.x);
-    cw_md_free(&mds.w);
-    cw_md_free(&mds.y);
+    if (status == CW_OK) {
+        status = cw_md_init(&mds.c, 2, (int64_t[]){p->m, p->n}, dnnl_ab, dnnl_f32);
+    }
+    if (status == CW_OK) {
+        status = cw_md_init(&mds.bias, 2, (int64_t[]){1, p->n}, dnnl_ab, dnnl_f32);
+    }
+    if (status == CW_OK) status = build(out, &how, engine, &mds, p->relu, NULL);
+    cw_md_free(&mds.a);
+    cw_md_free(&mds.b);
+    cw_md_free(&mds.c);
     cw_md_free(&mds.bias);
     return status;
 }
