@@ -36,6 +36,12 @@ clang-format      checks the layout of the source
 clang-tidy        static analysis
 shellcheck        checks the scripts
 '
+setup_packages_of[coverage]='
+gcovr             tables of the lines and branches that tests reach
+'
+setup_packages_of[valgrind]='
+valgrind          finds use of memory that was never written
+'
 setup_packages_of[clang]='
 clang             the second compiler
 libomp-dev        its OpenMP

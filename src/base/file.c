@@ -19,21 +19,17 @@ struct cw_file_writer {
     char temporary[PATH_MAX];
 };
 
-static atomic_uint_fast64_t fault_countdown;
+static atomic_int_fast64_t fault_countdown; /* 0 or less: no failure to come */
 
 void cw_file_fault_after(uint64_t n) {
-    atomic_store(&fault_countdown, n);
+    atomic_store(&fault_countdown, (int_fast64_t)n);
 }
 
 bool cw_file_fault_due(void) {
-    uint_fast64_t left = atomic_load(&fault_countdown);
-    while (left > 0) {
-        if (atomic_compare_exchange_weak(&fault_countdown, &left, left - 1)) {
-            if (left == 1) errno = EIO;
-            return left == 1;
-        }
-    }
-    return false;
+    if (atomic_load(&fault_countdown) <= 0) return false;
+    if (atomic_fetch_sub(&fault_countdown, 1) != 1) return false;
+    errno = EIO;
+    return true;
 }
 
 cw_status cw_file_open(const char *path, int *fd, uint64_t *bytes) {

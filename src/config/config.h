@@ -33,6 +33,8 @@ typedef struct cw_key {
     const char *source;         /* where the default comes from */
 } cw_key;
 
+#define CW_KEYS_MAX 128 /* rows of the table at most */
+
 /* The whole table, in documentation order; *n rows. */
 const cw_key *cw_keys(int *n);
 

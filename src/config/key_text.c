@@ -12,17 +12,6 @@
 
 #define RANGE_BYTES 256
 
-/* printf with a decimal point in every locale; the number of characters, negative on failure. */
-static int print_real(char *out, size_t n, int digits, double value) {
-    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (plain == (locale_t)0) return -1;
-    locale_t before = uselocale(plain);
-    int written = snprintf(out, n, "%.*g", digits, value);
-    uselocale(before);
-    freelocale(plain);
-    return written;
-}
-
 /* strtod with a decimal point in every locale, whole text, finite; false when it is not that. */
 static bool read_real(const char *text, double *out) {
     if (text[0] == '\0' || text[strspn(text, "0123456789+-.eE")] != '\0') return false;
@@ -31,27 +20,35 @@ static bool read_real(const char *text, double *out) {
     char *end;
     double value = strtod_l(text, &end, plain);
     freelocale(plain);
-    if (*end != '\0' || end == text || !isfinite(value)) return false;
+    if (*end != '\0' || !isfinite(value)) return false; /* a text without a number ends at once */
     *out = value;
     return true;
 }
 
-cw_status cw_real_format(double value, char *out, size_t out_bytes) {
-    char text[64], shortest[64] = "";
-    size_t n_shortest = 0;
+/* The shortest text that reads back, in the locale in use; 17 digits always do. */
+static size_t shortest_text(double value, char text[64]) {
+    char next[64];
+    size_t n_text = SIZE_MAX;
     for (int digits = 1; digits <= 17; digits++) {
-        int n = print_real(text, sizeof text, digits, value);
-        double back;
-        if (n < 0) return cw_fail(CW_ENOMEM, "no memory for the C locale");
-        if (!read_real(text, &back) || back != value) continue;
-        if (n_shortest > 0 && (size_t)n >= n_shortest) continue;
-        n_shortest = (size_t)n;
-        memcpy(shortest, text, n_shortest + 1);
+        size_t n = (size_t)snprintf(next, sizeof next, "%.*g", digits, value);
+        if (n >= n_text || strtod(next, NULL) != value) continue;
+        memcpy(text, next, n + 1);
+        n_text = n;
     }
-    if (n_shortest == 0) return cw_fail(CW_EINVAL, "a number that is not finite has no text");
-    if (n_shortest >= out_bytes)
-        return cw_fail(CW_EINVAL, "a number needs more than %zu bytes", out_bytes);
-    memcpy(out, shortest, n_shortest + 1);
+    return n_text;
+}
+
+cw_status cw_real_format(double value, char *out, size_t out_bytes) {
+    char text[64];
+    if (!isfinite(value)) return cw_fail(CW_EINVAL, "a number that is not finite has no text");
+    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    if (plain == (locale_t)0) return cw_fail(CW_ENOMEM, "no memory for the C locale");
+    locale_t before = uselocale(plain);
+    size_t n = shortest_text(value, text);
+    uselocale(before);
+    freelocale(plain);
+    if (n >= out_bytes) return cw_fail(CW_EINVAL, "a number needs more than %zu bytes", out_bytes);
+    memcpy(out, text, n + 1);
     return CW_OK;
 }
 
@@ -84,17 +81,16 @@ const cw_key *cw_key_find(const char *name) {
 }
 
 cw_status cw_key_unknown(const char *name) {
-    enum { MOST = 128 };
-    const char *names[MOST];
+    const char *names[CW_KEYS_MAX];
     int n;
     const cw_key *keys = cw_keys(&n);
     const char *near = NULL;
-    for (int i = 0; i < n && i < MOST; i++) {
+    for (int i = 0; i < n; i++) {
         names[i] = keys[i].name;
         /* A key without its section is the likeliest slip. */
         if (!near && strcmp(strchr(keys[i].name, '.') + 1, name) == 0) near = keys[i].name;
     }
-    if (!near) near = cw_nearest_name(name, names, n < MOST ? n : MOST);
+    if (!near) near = cw_nearest_name(name, names, n);
     if (near) return cw_fail(CW_ENOTFOUND, "no key \"%.80s\"; did you mean %s?", name, near);
     return cw_fail(CW_ENOTFOUND, "no key \"%.80s\"; `curlew list keys` shows them all", name);
 }
@@ -130,7 +126,7 @@ cw_status cw_key_range(const cw_key *key, char *out, size_t out_bytes) {
         snprintf(low, sizeof low, "%.0f", key->min);
         snprintf(high, sizeof high, "%.0f", key->max);
         break;
-    case CW_KEY_REAL:
+    default: /* CW_KEY_REAL */
         CW_TRY(cw_real_format(key->min, low, sizeof low));
         CW_TRY(cw_real_format(key->max, high, sizeof high));
         break;
@@ -201,13 +197,12 @@ cw_status cw_key_parse(const cw_key *key, const char *text, cw_settings *setting
         else
             *(int64_t *)field = whole;
         return CW_OK;
-    case CW_KEY_REAL:
+    default: /* CW_KEY_REAL */
         if (!read_real(text, &real) || real < key->min || real > key->max)
             return refuse(key, text, "must be a number,");
         *(double *)field = real;
         return CW_OK;
     }
-    return cw_fail(CW_EINVAL, "%s has no known type", key->name);
 }
 
 cw_status cw_key_format(const cw_key *key, const cw_settings *settings, char *out,
@@ -240,7 +235,7 @@ cw_status cw_key_format(const cw_key *key, const cw_settings *settings, char *ou
     case CW_KEY_INT64:
         snprintf(number, sizeof number, "%" PRId64, *(const int64_t *)field);
         break;
-    case CW_KEY_REAL:
+    default: /* CW_KEY_REAL */
         CW_TRY(cw_real_format(*(const double *)field, number, sizeof number));
         break;
     }

@@ -14,22 +14,21 @@
 
 #define FILE_MAX    (1 << 20) /* bytes; a configuration is a few KiB */
 #define LINE_ENDING 3         /* bytes of the library's line buffer that a line leaves free */
-#define KEY_MAX     128       /* rows of the key table, checked against it */
 #define SHAPE       "a line is name = value, [section] or # comment"
 
 /* Every text that is printed fits its line with "name = ", or the file could not be read back. */
 _Static_assert(CW_SETTING_TEXT + 40 < INI_MAX_LINE - LINE_ENDING, "texts fit a line");
 
 typedef struct reader {
-    const char *name;     /* of the file, for messages */
-    const char *text;     /* what is not read yet */
-    size_t n;             /* bytes of it */
-    int line;             /* 1-based, of the line that the library has now */
-    cw_status status;     /* the first failure; the file ends there */
-    bool seen[KEY_MAX];   /* by row of the key table */
-    bool base_profile;    /* run.profile is applied, before the other keys */
-    bool profile_pass;    /* this pass takes run.profile only */
-    cw_settings settings; /* the values so far */
+    const char *name;       /* of the file, for messages */
+    const char *text;       /* what is not read yet */
+    size_t n;               /* bytes of it */
+    int line;               /* 1-based, of the line that the library has now */
+    cw_status status;       /* the first failure; the file ends there */
+    bool seen[CW_KEYS_MAX]; /* by row of the key table */
+    bool base_profile;      /* run.profile is applied, before the other keys */
+    bool profile_pass;      /* this pass takes run.profile only */
+    cw_settings settings;   /* the values so far */
 } reader;
 
 /* Cuts blanks off both ends of *n bytes, by the library's own measure of a blank. */
@@ -45,13 +44,13 @@ static cw_status at_line(const reader *r, cw_status status) {
 
 /* The key table has a section of this name, length bytes long. */
 static cw_status check_section(const reader *r, const char *name, size_t length) {
-    const char *sections[KEY_MAX];
-    char names[KEY_MAX][32], wrong[64];
+    const char *sections[CW_KEYS_MAX];
+    char names[CW_KEYS_MAX][32], wrong[64];
     int n_keys, n_sections = 0;
     const cw_key *keys = cw_keys(&n_keys);
     for (int i = 0; i < n_keys; i++)
         if (strncmp(keys[i].name, name, length) == 0 && keys[i].name[length] == '.') return CW_OK;
-    for (int i = 0; i < n_keys && i < KEY_MAX; i++) {
+    for (int i = 0; i < n_keys; i++) {
         size_t n_section = strcspn(keys[i].name, ".");
         snprintf(names[n_sections], sizeof names[0], "%.*s", (int)n_section, keys[i].name);
         sections[n_sections] = names[n_sections];
@@ -108,7 +107,7 @@ static char *next_line(char *out, int room, void *stream) {
     r->text += taken;
     r->n -= taken;
     r->line++;
-    r->status = check_line(r, line, n, room > LINE_ENDING ? (size_t)(room - LINE_ENDING) : 0);
+    r->status = check_line(r, line, n, (size_t)room - LINE_ENDING);
     if (r->status != CW_OK) return NULL;
     memcpy(out, line, n);
     memcpy(out + n, "\n", 2);
@@ -128,7 +127,6 @@ static cw_status read_pair(reader *r, const char *section, const char *name, con
     if (!key) return at_line(r, cw_key_unknown(full));
     int n;
     size_t row = (size_t)(key - cw_keys(&n));
-    if (row >= KEY_MAX) return cw_fail(CW_EINVAL, "the key table has more than %d rows", KEY_MAX);
     if (r->seen[row])
         return cw_fail(CW_EINVAL, "%s:%d: %s is set for the second time", r->name, r->line, full);
     r->seen[row] = true;
@@ -144,7 +142,7 @@ static cw_status read_pair(reader *r, const char *section, const char *name, con
 /* The library's handler: zero is a failure. */
 static int take_pair(void *user, const char *section, const char *name, const char *value) {
     reader *r = user;
-    if (r->status == CW_OK) r->status = read_pair(r, section, name, value);
+    r->status = read_pair(r, section, name, value); /* after a failure there is no next line */
     return r->status == CW_OK;
 }
 
@@ -159,8 +157,7 @@ static cw_status read_lines(reader *r, const char *text, size_t n) {
     /* The library goes on after a line of no shape; a failure of ours further down came later. */
     if (wrong > 0 && (r->status == CW_OK || wrong < r->line))
         return cw_fail(CW_EINVAL, "%s:%d: " SHAPE, r->name, wrong);
-    if (wrong < 0 && r->status == CW_OK)
-        return cw_fail(CW_ENOMEM, "%s: no memory to read a line", r->name);
+    if (wrong < 0) return cw_fail(CW_ENOMEM, "%s: no memory to read a line", r->name);
     return r->status;
 }
 
@@ -197,7 +194,7 @@ static cw_status print_all(const cw_settings *settings, char *out, size_t out_by
         if (cw_key_of_one_call(&keys[i])) continue;
         const char *name = strchr(keys[i].name, '.') + 1;
         char heading[64] = "";
-        if (strncmp(keys[i].name, section, n_section + 1) != 0 || i == 0) {
+        if (strncmp(keys[i].name, section, n_section + 1) != 0) {
             section = keys[i].name;
             n_section = (size_t)(name - 1 - section);
             snprintf(heading, sizeof heading, "%s[%.*s]\n", i > 0 ? "\n" : "", (int)n_section,
@@ -209,7 +206,6 @@ static cw_status print_all(const cw_settings *settings, char *out, size_t out_by
             snprintf(out ? out + used : NULL, out ? out_bytes - used : 0,
                      "%s# %s%s%s%s\n%s =%s%s\n", heading, keys[i].meaning, range[0] ? " (" : "",
                      range, range[0] ? ")" : "", name, value[0] ? " " : "", value);
-        if (added < 0) return cw_fail(CW_EINVAL, "%s cannot be printed", keys[i].name);
         used += (size_t)added;
     }
     *n = used;

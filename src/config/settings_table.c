@@ -219,7 +219,10 @@ static const cw_key key_table[] = {
          "curlew"),
 };
 
+#define N_KEYS (sizeof key_table / sizeof key_table[0])
+_Static_assert(N_KEYS <= CW_KEYS_MAX, "tables by key have a row for each");
+
 const cw_key *cw_keys(int *n) {
-    *n = (int)(sizeof key_table / sizeof key_table[0]);
+    *n = (int)N_KEYS;
     return key_table;
 }

@@ -73,8 +73,8 @@ static cw_status load_header(const char *text, size_t n, json_t **out) {
     json_error_t error;
     *out = json_loadb(text, n, JSON_REJECT_DUPLICATES, &error);
     if (*out == NULL) {
-        /* jansson has no text for some of the places where it lacks memory. */
-        if (json_error_code(&error) == json_error_out_of_memory || error.text[0] == '\0') {
+        /* jansson has no text for what it lacks memory for. */
+        if (error.text[0] == '\0') {
             return cw_fail(CW_ENOMEM, "out of memory: a header of %zu bytes", n);
         }
         return cw_fail(CW_EFORMAT, "header byte %d: %s", error.position, cw_show(error.text).text);
@@ -83,13 +83,14 @@ static cw_status load_header(const char *text, size_t n, json_t **out) {
 }
 
 static cw_status check_metadata(json_t *metadata) {
-    if (!json_is_object(metadata)) {
+    if (json_typeof(metadata) != JSON_OBJECT) {
         return cw_fail(CW_EFORMAT, CW_SAFETENSORS_METADATA " must be an object of strings");
     }
-    const char *key;
-    json_t *value;
-    json_object_foreach(metadata, key, value) {
-        if (!json_is_string(value)) {
+    for (void *at = json_object_iter(metadata); at != NULL;
+         at = json_object_iter_next(metadata, at)) {
+        json_t *value = json_object_iter_value(at);
+        const char *key = json_object_iter_key(at);
+        if (json_typeof(value) != JSON_STRING) {
             return cw_fail(CW_EFORMAT,
                            CW_SAFETENSORS_METADATA " key '%s' must have a string as value",
                            cw_show(key).text);
@@ -99,7 +100,7 @@ static cw_status check_metadata(json_t *metadata) {
 }
 
 static cw_status read_dtype(const char *name, json_t *value, cw_dtype *out) {
-    if (!json_is_string(value)) {
+    if (json_typeof(value) != JSON_STRING) {
         return cw_fail(CW_EFORMAT, "tensor '%s': dtype must be a string", cw_show(name).text);
     }
     const char *text = json_string_value(value);
@@ -114,7 +115,7 @@ static cw_status read_dtype(const char *name, json_t *value, cw_dtype *out) {
 }
 
 static cw_status read_shape(const char *name, json_t *value, cw_tensor *out) {
-    if (!json_is_array(value)) {
+    if (json_typeof(value) != JSON_ARRAY) {
         return cw_fail(CW_EFORMAT, "tensor '%s': shape must be an array", cw_show(name).text);
     }
     size_t ndim = json_array_size(value);
@@ -125,7 +126,7 @@ static cw_status read_shape(const char *name, json_t *value, cw_tensor *out) {
     out->ndim = (int)ndim;
     for (size_t i = 0; i < ndim; i++) {
         json_t *size = json_array_get(value, i);
-        if (!json_is_integer(size) || json_integer_value(size) < 0) {
+        if (json_typeof(size) != JSON_INTEGER || json_integer_value(size) < 0) {
             return cw_fail(CW_EFORMAT, "tensor '%s': shape[%zu] must be an integer of 0 or more",
                            cw_show(name).text, i);
         }
@@ -136,13 +137,13 @@ static cw_status read_shape(const char *name, json_t *value, cw_tensor *out) {
 
 static cw_status read_offsets(json_t *value, uint64_t data_bytes, item *it) {
     uint64_t offsets[2];
-    if (!json_is_array(value) || json_array_size(value) != 2) {
+    if (json_typeof(value) != JSON_ARRAY || json_array_size(value) != 2) {
         return cw_fail(CW_EFORMAT, "tensor '%s': data_offsets must be an array of 2 integers",
                        cw_show(it->name).text);
     }
     for (size_t i = 0; i < 2; i++) {
         json_t *offset = json_array_get(value, i);
-        if (!json_is_integer(offset) || json_integer_value(offset) < 0) {
+        if (json_typeof(offset) != JSON_INTEGER || json_integer_value(offset) < 0) {
             return cw_fail(CW_EFORMAT,
                            "tensor '%s': data_offsets[%zu] must be an integer of 0 or more",
                            cw_show(it->name).text, i);
@@ -162,7 +163,7 @@ static cw_status read_offsets(json_t *value, uint64_t data_bytes, item *it) {
 }
 
 static cw_status read_item(json_t *value, uint64_t data_bytes, item *it) {
-    if (!json_is_object(value)) {
+    if (json_typeof(value) != JSON_OBJECT) {
         return cw_fail(CW_EFORMAT, "tensor '%s' must be an object", cw_show(it->name).text);
     }
     static const char *const keys[] = {"dtype", "shape", "data_offsets"};
@@ -199,7 +200,7 @@ static int compare_place(const void *a, const void *b) {
     const item *x = a, *y = b;
     if (x->begin != y->begin) return x->begin < y->begin ? -1 : 1;
     if (x->end != y->end) return x->end < y->end ? -1 : 1;
-    return x->order < y->order ? -1 : x->order > y->order;
+    return x->order - y->order;
 }
 
 static int compare_name(const void *a, const void *b) {
@@ -265,9 +266,10 @@ static cw_status read_items(cw_safetensors *file, uint64_t data_bytes) {
     }
     CW_TRY(cw_alloc(&file->items, n_keys, sizeof *file->items, "a table of tensors"));
     CW_TRY(cw_alloc(&file->by_name, n_keys, sizeof *file->by_name, "an index of tensors"));
-    const char *key;
-    json_t *value;
-    json_object_foreach(file->header, key, value) {
+    for (void *at = json_object_iter(file->header); at != NULL;
+         at = json_object_iter_next(file->header, at)) {
+        const char *key = json_object_iter_key(at);
+        json_t *value = json_object_iter_value(at);
         if (strcmp(key, CW_SAFETENSORS_METADATA) == 0) {
             CW_TRY(check_metadata(value));
             continue;

@@ -31,10 +31,8 @@ bool cw_safetensors_bytes(const cw_tensor *tensor, uint64_t *out) {
 cw_shown cw_show(const char *text) {
     cw_shown out;
     size_t n = 0;
-    for (; n < CW_SAFETENSORS_SHOWN && text[n] != '\0'; n++) {
-        unsigned char c = (unsigned char)text[n];
-        out.text[n] = c < 0x20 || c == 0x7f ? '?' : text[n];
-    }
+    while (n < CW_SAFETENSORS_SHOWN && text[n] != '\0') n++;
+    memcpy(out.text, text, n);
     memcpy(out.text + n, text[n] == '\0' ? "" : "...", text[n] == '\0' ? 1 : 4);
     return out;
 }

@@ -17,7 +17,7 @@ const char *cw_safetensors_dtype_name(cw_dtype dtype);
  * int64 (so that no order of multiplication can overflow later). */
 bool cw_safetensors_bytes(const cw_tensor *tensor, uint64_t *out);
 
-/* A text of the file made fit for a one-line message: shortened, control characters replaced. */
+/* A text of the file, shortened for a message. */
 typedef struct cw_shown {
     char text[CW_SAFETENSORS_SHOWN + 4];
 } cw_shown;

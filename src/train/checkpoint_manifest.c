@@ -54,22 +54,21 @@ cw_status cw_manifest_render(const cw_manifest *manifest, char **out, size_t *n)
 
 /* The segments adjoin, cover the live frames, and their sizes can be represented. */
 static bool manifest_is_sound(const cw_manifest *m) {
-    if (m->generation == 0 || m->oldest < 0 || m->oldest > m->end) return false;
+    if (m->generation == 0 || m->oldest > m->end) return false;
     if (m->frame_bytes > (uint64_t)1 << 40) return false;
     if (m->n_segments == 0) return m->oldest == m->end;
+    if (m->frame_bytes == 0) return false;
     int64_t next = m->segment[0].first;
-    if (next < 0 || next > m->oldest) return false;
+    if (next > m->oldest) return false;
     for (size_t i = 0; i < m->n_segments; i++) {
         const cw_segment *s = &m->segment[i];
         if (s->generation == 0 || s->generation > m->generation) return false;
         if (s->first != next || s->count < 1 || s->count > m->end - next) return false;
-        if (m->frame_bytes > 0 && (uint64_t)s->count > (uint64_t)INT64_MAX / m->frame_bytes) {
-            return false;
-        }
+        if ((uint64_t)s->count > (uint64_t)INT64_MAX / m->frame_bytes) return false;
         next += s->count;
         if (next <= m->oldest) return false; /* a segment that nothing needs */
     }
-    return next == m->end && m->oldest < m->end;
+    return next == m->end;
 }
 
 /* Takes `word`, or a blank and a number, off the front of the text. Not sscanf: that measures the
@@ -173,7 +172,7 @@ static const char *const name_format[] = {
 };
 
 static cw_status path_done(int n, const char *folder) {
-    if (n > 0 && n < PATH_MAX) return CW_OK;
+    if (n < PATH_MAX) return CW_OK;
     return cw_fail(CW_EINVAL, "the folder name %.80s... is too long", folder);
 }
 

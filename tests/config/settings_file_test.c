@@ -6,10 +6,31 @@
 
 #include <curlew/status.h>
 
+#include <ini.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* The next calls of newlocale: so many work, then they fail; -1: all work. */
+static int locales_left = -1;
+
+locale_t __real_newlocale(int mask, const char *name, locale_t base);
+locale_t __wrap_newlocale(int mask, const char *name, locale_t base);
+locale_t __wrap_newlocale(int mask, const char *name, locale_t base) {
+    if (locales_left == 0) return (locale_t)0;
+    if (locales_left > 0) locales_left--;
+    return __real_newlocale(mask, name, base);
+}
+
+static bool no_lines; /* the library cannot read any */
+
+int __real_ini_parse_stream(ini_reader reader, void *stream, ini_handler handler, void *user);
+int __wrap_ini_parse_stream(ini_reader reader, void *stream, ini_handler handler, void *user);
+int __wrap_ini_parse_stream(ini_reader reader, void *stream, ini_handler handler, void *user) {
+    return no_lines ? -2 : __real_ini_parse_stream(reader, stream, handler, user);
+}
 
 static char path[64];
 
@@ -277,6 +298,42 @@ static void no_memory_is_a_failure(void **state) {
     assert_int_equal(a.run.seed, 1);
 }
 
+static void what_printing_and_reading_need_may_be_missing(void **state) {
+    (void)state;
+    cw_settings a;
+    char *text = NULL;
+    size_t n = 0;
+    cw_settings_default(&a);
+    cw_memory_stats before, after;
+    cw_memory_stats_get(&before);
+    int most = 0;
+    for (;; most++) {
+        locales_left = most;
+        if (cw_settings_print(&a, &text, &n) == CW_OK) break;
+        assert_null(text);
+        assert_true(most < 10000);
+    }
+    locales_left = -1;
+    assert_true(most > 20);
+    cw_free(text);
+    no_lines = true;
+    assert_int_equal(cw_settings_parse(&a, "FILE", "[run]\n", 6, true), CW_ENOMEM);
+    no_lines = false;
+    a.env.renderer = (cw_renderer)99;
+    assert_int_equal(cw_settings_print(&a, &text, &n), CW_EINVAL);
+    cw_memory_stats_get(&after);
+    assert_int_equal(before.live_blocks, after.live_blocks);
+}
+
+static void a_profile_names_no_other(void **state) {
+    (void)state;
+    static const char text[] = "[run]\nprofile = tiny\n";
+    cw_settings a;
+    cw_settings_default(&a);
+    assert_int_equal(cw_settings_parse(&a, "P", text, sizeof text - 1, false), CW_EINVAL);
+    assert_non_null(strstr(cw_last_error(), "P:2: a profile cannot name another"));
+}
+
 /* Whatever the bytes are: accepted with settings that print and read back, or refused with a
  * message and nothing changed. */
 static void check_any_bytes(const char *bytes, size_t n) {
@@ -360,6 +417,8 @@ int main(void) {
         cmocka_unit_test(a_failed_file_changes_nothing),
         cmocka_unit_test(unreadable_files_say_so),
         cmocka_unit_test(no_memory_is_a_failure),
+        cmocka_unit_test(what_printing_and_reading_need_may_be_missing),
+        cmocka_unit_test(a_profile_names_no_other),
         cmocka_unit_test(random_bytes_do_no_harm),
         cmocka_unit_test(damaged_files_do_no_harm),
     };

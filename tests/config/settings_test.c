@@ -1,6 +1,6 @@
 /* Every row of the key table, set and read back; every bad value refused by name. */
 #include "base/rng.h"
-#include "config/config.h"
+#include "config/key_text.h"
 #include "test.h"
 
 #include <curlew/status.h>
@@ -10,6 +10,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* The next calls of newlocale: so many work, then they fail; -1: all work. */
+static int locales_left = -1;
+
+locale_t __real_newlocale(int mask, const char *name, locale_t base);
+locale_t __wrap_newlocale(int mask, const char *name, locale_t base);
+locale_t __wrap_newlocale(int mask, const char *name, locale_t base) {
+    if (locales_left == 0) return (locale_t)0;
+    if (locales_left > 0) locales_left--;
+    return __real_newlocale(mask, name, base);
+}
 
 static size_t field_bytes(const cw_key *key) {
     switch (key->type) {
@@ -331,6 +342,52 @@ static void numbers_ignore_the_locale(void **state) {
     setlocale(LC_NUMERIC, "C");
 }
 
+/* Every size of the caller's text: too small is said, and the first that is enough works. */
+static void ranges_want_room(void **state) {
+    (void)state;
+    int n;
+    const cw_key *keys = cw_keys(&n);
+    for (int i = 0; i < n; i++) {
+        char range[256];
+        size_t room = 0;
+        while (cw_key_range(&keys[i], range, room) != CW_OK) {
+            assert_non_null(strstr(cw_last_error(), "a range needs more than"));
+            assert_true(++room < sizeof range);
+        }
+        assert_int_equal(strlen(range) + 1, room);
+    }
+    char text[64];
+    assert_int_equal(cw_real_format(0.25, text, 4), CW_EINVAL);
+    assert_int_equal(cw_real_format(0.25, text, 5), CW_OK);
+    assert_int_equal(cw_real_format(NAN, text, 64), CW_EINVAL);
+}
+
+static void numbers_need_a_locale(void **state) {
+    (void)state;
+    cw_settings settings, before;
+    char text[64];
+    cw_settings_default(&settings);
+    before = settings;
+    locales_left = 0;
+    assert_int_equal(cw_settings_set(&settings, "encoder.lr", "0.5"), CW_ENOMEM);
+    assert_int_equal(cw_settings_get(&settings, "encoder.lr", text, sizeof text), CW_ENOMEM);
+    locales_left = 1; /* for the lower bound, not for the upper one */
+    assert_int_equal(cw_settings_set(&settings, "encoder.lr", "many"), CW_ENOMEM);
+    locales_left = -1;
+    assert_memory_equal(&settings, &before, sizeof settings);
+}
+
+static void texts_hold_no_control_characters(void **state) {
+    (void)state;
+    cw_settings settings;
+    cw_settings_default(&settings);
+    assert_int_equal(cw_settings_set(&settings, "env.task", "a\177b"), CW_EINVAL);
+    assert_non_null(strstr(cw_last_error(), "control character 127"));
+    char text[64];
+    settings.env.renderer = (cw_renderer)-1;
+    assert_int_equal(cw_settings_get(&settings, "env.renderer", text, sizeof text), CW_EINVAL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_field_has_a_row),
@@ -343,6 +400,9 @@ int main(void) {
         cmocka_unit_test(get_refuses_what_is_no_choice),
         cmocka_unit_test(conflict_finds_the_first_fixed_key),
         cmocka_unit_test(numbers_ignore_the_locale),
+        cmocka_unit_test(ranges_want_room),
+        cmocka_unit_test(numbers_need_a_locale),
+        cmocka_unit_test(texts_hold_no_control_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,8 +8,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     static cw_settings settings, before, again;
-    cw_settings_default(&settings);
-    before = settings;
+    if (before.env.frame_stack == 0) cw_settings_default(&before);
+    settings = before;
     cw_status status = cw_settings_parse(&settings, "FILE", (const char *)bytes, n, true);
     if (status != CW_OK) {
         fuzz_require_message(status);
@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     char *text;
     size_t n_text;
     REQUIRE(cw_settings_print(&settings, &text, &n_text) == CW_OK);
-    cw_settings_default(&again);
+    again = before;
     REQUIRE(cw_settings_parse(&again, "PRINT", text, n_text, true) == CW_OK);
     cw_free(text);
     memcpy(again.run.out, settings.run.out, sizeof again.run.out); /* is not printed */

@@ -16,8 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     key[n_key] = '\0';
     memcpy(value, bytes + n - n_value, n_value);
     value[n_value] = '\0';
-    cw_settings_default(&settings);
-    before = again = settings;
+    if (before.env.frame_stack == 0) cw_settings_default(&before);
+    settings = again = before;
     cw_status status = cw_settings_set(&settings, key, value);
     if (status != CW_OK) {
         fuzz_require_message(status);

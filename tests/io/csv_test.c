@@ -5,6 +5,7 @@
 #include "io/support.h"
 #include "test.h"
 
+#include <errno.h>
 #include <float.h>
 #include <locale.h>
 #include <math.h>
@@ -13,6 +14,41 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
+
+/* The next call of each kind that fails, with this errno; 0: none. */
+static struct { int ftruncate, write, fsync, newlocale; } fail_next;
+
+static bool fails(int *error) {
+    if (*error == 0) return false;
+    errno = *error;
+    *error = 0;
+    return true;
+}
+
+int __real_ftruncate(int fd, off_t size);
+int __wrap_ftruncate(int fd, off_t size);
+int __wrap_ftruncate(int fd, off_t size) {
+    return fails(&fail_next.ftruncate) ? -1 : __real_ftruncate(fd, size);
+}
+
+ssize_t __real_write(int fd, const void *bytes, size_t n);
+ssize_t __wrap_write(int fd, const void *bytes, size_t n);
+ssize_t __wrap_write(int fd, const void *bytes, size_t n) {
+    return fails(&fail_next.write) ? -1 : __real_write(fd, bytes, n);
+}
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd) {
+    return fails(&fail_next.fsync) ? -1 : __real_fsync(fd);
+}
+
+locale_t __real_newlocale(int mask, const char *name, locale_t base);
+locale_t __wrap_newlocale(int mask, const char *name, locale_t base);
+locale_t __wrap_newlocale(int mask, const char *name, locale_t base) {
+    return fails(&fail_next.newlocale) ? (locale_t)0 : __real_newlocale(mask, name, base);
+}
 
 static const char *const columns[] = {"frames", "return", "loss"};
 #define HEADER "frames,return,loss\n"
@@ -322,6 +358,61 @@ static void places_that_cannot_be_written(void **state) {
     expect_failure(cw_csv_open(&csv, "/dev/full", columns, 3, 0), CW_EIO, "not a regular file");
 }
 
+static void the_system_may_refuse(void **state) {
+    (void)state;
+    const char *path = scratch("refused.csv");
+    uint64_t before = live_blocks();
+    cw_csv *csv;
+    put_text(path, HEADER "1,2,3\n5,6,7\n");
+    fail_next.newlocale = ENOMEM;
+    expect_failure(cw_csv_open(&csv, path, columns, 3, 1), CW_ENOMEM, "a locale to write");
+    fail_next.ftruncate = EIO;
+    expect_failure(cw_csv_open(&csv, path, columns, 3, 1), CW_EIO, "cannot shorten");
+    expect_text(path, HEADER "1,2,3\n5,6,7\n");
+    expect_ok(cw_csv_open(&csv, path, columns, 3, 1));
+    fail_next.write = EINTR; /* a signal is no failure */
+    expect_ok(cw_csv_row(csv, (double[]){2, 3, 4}));
+    fail_next.write = ENOSPC;
+    expect_failure(cw_csv_row(csv, (double[]){3, 3, 4}), CW_EIO, "No space left on device");
+    fail_next.write = ENOSPC;
+    fail_next.ftruncate = EIO;
+    expect_failure(cw_csv_row(csv, (double[]){3, 3, 4}), CW_EIO, ", and a part of it stays");
+    fail_next.fsync = EIO;
+    expect_failure(cw_csv_sync(csv), CW_EIO, "cannot sync");
+    expect_ok(cw_csv_sync(csv));
+    cw_csv_close(csv);
+    expect_text(path, HEADER "1,2,3\n2,3,4\n");
+    double *x, *y;
+    int n;
+    fail_next.newlocale = ENOMEM;
+    expect_failure(cw_csv_read(path, "frames", "loss", &x, &y, &n), CW_ENOMEM, "a locale to read");
+    assert_int_equal(live_blocks(), before);
+}
+
+/* Headers beyond what a message shows, fields beyond what a number needs, rows without an x. */
+static void long_and_missing_fields(void **state) {
+    (void)state;
+    const char *path = scratch("long.csv");
+    char name[200], text[400];
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    snprintf(text, sizeof text, "%sx\n", name);
+    put_text(path, text);
+    const char *const names[] = {name};
+    cw_csv *csv;
+    expect_failure(cw_csv_open(&csv, path, names, 1, 0), CW_EFORMAT, "its header is 'nnn");
+    snprintf(text, sizeof text, HEADER "1,%064d,3\n", 1);
+    put_text(path, text);
+    expect_failure(cw_csv_open(&csv, path, columns, 3, 9), CW_EFORMAT, "line 2, field 2");
+    put_text(path, HEADER "1,,3\n2,5,\n3,6,7\n");
+    double *x, *y;
+    int n;
+    expect_ok(cw_csv_read(path, "return", "loss", &x, &y, &n));
+    assert_true(n == 1 && x[0] == 6 && y[0] == 7);
+    cw_free(x);
+    cw_free(y);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_written_as_they_come),
@@ -335,6 +426,8 @@ int main(void) {
         cmocka_unit_test(allocations_and_files_may_fail),
         cmocka_unit_test(full_disk),
         cmocka_unit_test(places_that_cannot_be_written),
+        cmocka_unit_test(the_system_may_refuse),
+        cmocka_unit_test(long_and_missing_fields),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

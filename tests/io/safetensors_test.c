@@ -308,6 +308,25 @@ static void greedy_headers_are_refused(void **state) {
     free(header);
 }
 
+static void names_may_be_many_or_long(void **state) {
+    (void)state;
+    enum { NAMES = CW_SAFETENSORS_TENSORS_MAX + 1 };
+    char *header = calloc(NAMES, 16);
+    assert_non_null(header);
+    size_t at = 0;
+    for (int i = 0; i < NAMES; i++) {
+        at += (size_t)snprintf(header + at, 16, "%c\"%d\":0", i == 0 ? '{' : ',', i);
+    }
+    memcpy(header + at, "}", 2);
+    cw_safetensors *file;
+    expect_failure(parse(&file, header, 0), CW_EFORMAT, "the header names 65537 tensors");
+    memset(header, 'n', 200);
+    memcpy(header, "{\"", 2);
+    memcpy(header + 200, "\":0}", 5);
+    expect_failure(parse(&file, header, 0), CW_EFORMAT, "nnn...' must be an object");
+    free(header);
+}
+
 /* Deep nesting ends at the JSON parser's own limit, not at that of the stack. */
 static void deep_headers_are_refused(void **state) {
     (void)state;
@@ -347,14 +366,12 @@ static void allocations_may_fail(void **state) {
     allocation_ramp(open_and_close, (void *)REFERENCE, 4);
     const char *unaligned = scratch("unaligned.safetensors");
     size_t n;
-    unsigned char *bytes = make_file(T("\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]"),
-                                     strlen(T("\"dtype\":\"F32\",\"shape\":[1],"
-                                              "\"data_offsets\":[0,4]")),
-                                     4, &n);
-    bool unaligned_header = (n - 4) % 4 != 0;
+    static const char header[] = "{\"a\":" U8(0, 1, 1) ",\"b\":{\"dtype\":\"F32\",\"shape\":[1],"
+                                                       "\"data_offsets\":[1,5]}}";
+    unsigned char *bytes = make_file(header, strlen(header), 5, &n);
     put_file(unaligned, bytes, n);
     free(bytes);
-    allocation_ramp(open_and_close, (void *)unaligned, unaligned_header ? 5 : 4);
+    allocation_ramp(open_and_close, (void *)unaligned, 6);
 }
 
 static long json_allocations_left, json_live;
@@ -397,6 +414,7 @@ int main(void) {
         cmocka_unit_test(sound_corners_are_read),
         cmocka_unit_test(unaligned_data_are_aligned),
         cmocka_unit_test(greedy_headers_are_refused),
+        cmocka_unit_test(names_may_be_many_or_long),
         cmocka_unit_test(deep_headers_are_refused),
         cmocka_unit_test(files_that_cannot_be_read),
         cmocka_unit_test(allocations_may_fail),

@@ -169,6 +169,17 @@ static void refused_arguments_are_named(void **state) {
         assert_int_equal(live_blocks(), before);
     }
     expect_failure(cw_safetensors_write(path, NULL, -1, NULL, 0), CW_EINVAL, "-1 tensors");
+    expect_failure(cw_safetensors_write(path, NULL, 0, NULL, -1), CW_EINVAL, "-1 metadata");
+    cw_safetensors_entry flat = {"flat", sound};
+    flat.tensor.ndim = -1;
+    expect_failure(cw_safetensors_write(path, &flat, 1, NULL, 0), CW_EINVAL, "-1 dimensions");
+    char *long_text = malloc(CW_SAFETENSORS_HEADER_MAX + 1);
+    assert_non_null(long_text);
+    memset(long_text, 'a', CW_SAFETENSORS_HEADER_MAX);
+    long_text[CW_SAFETENSORS_HEADER_MAX] = '\0';
+    const cw_safetensors_meta endless = {"key", long_text};
+    expect_failure(cw_safetensors_write(path, NULL, 0, &endless, 1), CW_EINVAL, "need a header of");
+    free(long_text);
     expect_failure(cw_safetensors_write(path, NULL, 65536, NULL, 0), CW_EINVAL, "below 65536");
     expect_failure(cw_safetensors_write(path, NULL, 0, NULL, 65536), CW_EINVAL, "below 65536");
 }

@@ -227,6 +227,7 @@ static void test_header_fields_are_checked(void **state) {
     REFUSE(AT_ACTION_DIM, int32_t, 1000000, "action_dim");
     REFUSE(AT_WIDTH, int32_t, 5, "width");
     REFUSE(AT_OPEN, int32_t, 2, "make no sense");
+    REFUSE(AT_OPEN, int32_t, -1, "make no sense");
     assert_int_equal(cw_replay_index_load(f.target, f.blob, f.n), CW_OK);
     fixture_free(&f);
 

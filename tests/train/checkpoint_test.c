@@ -436,6 +436,11 @@ static void test_manifests_that_make_no_sense_are_refused(void **state) {
         {"agent 100 0000abcd", "agent 100 0000ABCD"},
         {"agent 100", "agent  100"},
         {"frames 15", "frames 99999999999999"},
+        {"frames 15", "frames 0"},
+        {"agent 100 0000abcd", "agent 100 10000abcd"},
+        {"frames 15 9 22 3\nsegment 5 8 4",
+         "frames 1099511627776 9 9223372036854775807 3\nsegment 5 8 9223372036854775000"},
+        {"frames 15 9 22", "frames 15 23 22"},
         {"frames 15 9", "frames 15 7"},  /* before the first segment */
         {"frames 15 9", "frames 15 12"}, /* the first segment is not needed */
         {"frames 15 9 22", "frames 15 -1 22"},
@@ -464,6 +469,13 @@ static void test_manifests_that_make_no_sense_are_refused(void **state) {
     assert_int_equal(m.segment[2].crc, 0xffffffffu);
     cw_manifest_clear(&m);
     assert_int_equal(cw_manifest_parse(&m, text, n, 6), CW_EFORMAT);
+    snprintf(text, sizeof text,
+             "curlew checkpoint 1\ngeneration 0\nagent 1 00000000\n"
+             "state 1 00000000\nframes 0 0 0 0\nend ");
+    size_t n_zero = seal(text, sizeof text);
+    assert_int_equal(cw_manifest_parse(&m, text, n_zero, 0), CW_EFORMAT);
+    snprintf(text, sizeof text, "%s", good);
+    n = seal(text, sizeof text);
     for (size_t cut = 0; cut < n; cut++) {
         char part[1024] = "";
         memcpy(part, text, cut);
@@ -509,6 +521,10 @@ static void test_state_tables_that_make_no_sense_are_refused(void **state) {
         }
     }
     assert_true(refused > (int)sizeof head * 8 - 150);
+    cw_state_head endless = head;
+    memset(endless.row[1].name, 'x', sizeof endless.row[1].name);
+    assert_int_equal(cw_state_check(&endless, bytes), CW_EFORMAT);
+    assert_non_null(strstr(cw_last_error(), "row 1 of its table"));
 }
 
 int main(void) {
