@@ -59,6 +59,7 @@ int cli_train(const cli_args *args);
 int cli_eval(const cli_args *args);
 int cli_record(const cli_args *args);
 int cli_plot(const cli_args *args);
+int cli_report_page(const cli_args *args);
 int cli_compare(const cli_args *args);
 int cli_list(const cli_args *args);
 int cli_rollout(const cli_args *args);

@@ -36,6 +36,9 @@ static const cli_option eval_options[] = {
 
 static const cli_option record_options[] = {
     {"--out", "FILE.mp4", NULL, "video to write (default RUN/video/record.mp4)"},
+    {"--overlay", NULL, NULL, "draw return, action and value over the picture"},
+    {"--scale", "N", NULL, "pixels of the video for each of a frame (default 4)"},
+    FORCE,
     QUIET,
     {NULL, NULL, NULL, NULL}};
 
@@ -45,6 +48,11 @@ static const cli_option plot_options[] = {
     {"--over-tasks", NULL, NULL, "one curve for a setting over all of its tasks"},
     FORCE,
     JSON,
+    {NULL, NULL, NULL, NULL}};
+
+static const cli_option report_options[] = {
+    {"--out", "FILE.html", NULL, "page to write (default RUN/report.html)"},
+    FORCE,
     {NULL, NULL, NULL, NULL}};
 
 static const cli_option compare_options[] = {JSON, {NULL, NULL, NULL, NULL}};
@@ -106,6 +114,13 @@ static const cli_command command_table[] = {
      "curlew plot runs/* --x hours --out hours.png --force\n"
      "curlew plot runs/* --over-tasks --json",
      plot_options, 1, 100000, false, cli_plot},
+    {"report", "RUN", "one page about a run: curves, video, what the encoder sees",
+     "Writes a self-contained HTML page: curves, video, crops, saliency, nearest neighbours in\n"
+     "latent space, the similarity matrix of a minibatch, time by part, settings and machine. It\n"
+     "reads the replay of the newest checkpoint into memory.",
+     "curlew report runs/cartpole-swingup-paper-seed1\n"
+     "curlew report runs/cartpole-swingup-paper-seed1 --out page.html --force",
+     report_options, 1, 1, false, cli_report_page},
     {"compare", "RUN RUN", "what differs between two runs: settings, speed, score",
      "Prints the settings that differ, how fast both runs were and where their time went, and "
      "their\n"

@@ -50,12 +50,18 @@ int cli_eval(const cli_args *args) {
 
 int cli_record(const cli_args *args) {
     const char *run = cli_args_word(args, 0), *out = cli_args_value(args, "--out");
+    cw_record_options options = {.overlay = cli_args_flag(args, "--overlay"),
+                                 .replace = cli_args_flag(args, "--force")};
+    const char *scale = cli_args_value(args, "--scale");
+    int64_t enlarged = 0;
+    if (scale && !cli_number("--scale", scale, 1, CW_RECORD_SCALE_MAX, &enlarged)) return CLI_USAGE;
+    options.scale = (int)enlarged;
     double episode_return = 0;
     cli_screen screen;
     cli_signals_catch();
     cli_screen_open(&screen, cli_args_flag(args, "--quiet"));
     cw_callbacks callbacks = cli_screen_callbacks(&screen);
-    cw_status status = cw_record(run, out, &callbacks, &episode_return);
+    cw_status status = cw_record(run, out, &options, &callbacks, &episode_return);
     cli_screen_close(&screen);
     if (status != CW_OK) return cli_report_status(status);
     if (out)

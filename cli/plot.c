@@ -1,4 +1,4 @@
-/* plot: learning curves of runs as pictures and numbers. */
+/* plot and report: learning curves of runs as pictures and numbers, and a page about one. */
 #include "cli.h"
 #include "json.h"
 
@@ -117,4 +117,15 @@ int cli_plot(const cli_args *args) {
     cw_curves_destroy(curves);
     free(runs);
     return code;
+}
+
+int cli_report_page(const cli_args *args) {
+    const char *run = cli_args_word(args, 0), *out = cli_args_value(args, "--out");
+    cw_status status = cw_report(run, out, cli_args_flag(args, "--force"));
+    if (status != CW_OK) return cli_report_status(status);
+    if (out)
+        printf("report: %s\n", out);
+    else
+        printf("report: %s/report.html\n", run);
+    return CLI_DONE;
 }

@@ -14,6 +14,8 @@
 extern "C" {
 #endif
 
+#pragma GCC visibility push(default) /* exported by the shared library */
+
 /* ---- learning curves ---- */
 
 /* Runs whose settings differ in the seed alone (and in what does not change training: threads,
@@ -121,6 +123,16 @@ const cw_run_summary *cw_comparison_run(const cw_comparison *comparison, int run
 /* Difference or pair i (0-based), in the order of the keys or frames; false beyond the last. */
 bool cw_comparison_key(const cw_comparison *comparison, int i, cw_key_difference *out);
 bool cw_comparison_score(const cw_comparison *comparison, int i, cw_score_pair *out);
+
+/* ---- a page about one run ---- */
+
+/* Writes one HTML page that needs nothing else: curves, video, what the encoder sees (crops,
+ * saliency, nearest neighbours, similarity matrix), time, settings, machine. path NULL:
+ * <run>/report.html. An existing file is CW_EIO unless `replace`. Reads the whole replay of the
+ * newest checkpoint into memory; a run without one gets a page without those pictures. */
+cw_status cw_report(const char *run, const char *path, bool replace);
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }

@@ -118,9 +118,19 @@ cw_status cw_train_env(const cw_config *config, cw_env_create_fn create, void *e
 cw_status cw_evaluate(const char *run, int episodes, const cw_callbacks *callbacks, double *mean,
                       double *returns);
 
-/* Records one evaluation episode of a run as MP4. out NULL: <run>/video/record.mp4. */
-cw_status cw_record(const char *run, const char *out, const cw_callbacks *callbacks,
-                    double *episode_return);
+#define CW_RECORD_SCALE_MAX 20
+
+typedef struct cw_record_options {
+    int scale;    /* pixels of the video for each of a frame, 1 to CW_RECORD_SCALE_MAX; 0: 4 */
+    bool overlay; /* return so far, value and action drawn over the top of the picture */
+    bool replace; /* an existing file may be replaced */
+} cw_record_options;
+
+/* Records one evaluation episode of a run as MP4, or of the weights in a .safetensors file of its
+ * folder. out NULL: <run>/video/record.mp4; options NULL: all zero. An existing file is CW_EIO
+ * unless options->replace. */
+cw_status cw_record(const char *run, const char *out, const cw_record_options *options,
+                    const cw_callbacks *callbacks, double *episode_return);
 
 /* Replays an action file on a task: actions in; rewards, observations, qpos, qvel and frames out
  * (docs/formats.md). frame_steps: control steps at which to render. */

@@ -10,8 +10,11 @@ struct cw_actor {
     void *acts, *packed, *scratch;
     cw_tensor features; /* (n, F*P*P) */
     cw_head_acts head;
+    cw_head_acts query; /* what the critic sees, where the actor has a head of its own */
     cw_mlp_acts trunk;
-    cw_tensor action; /* (n, A) */
+    cw_mlp_acts q;
+    cw_tensor q_input; /* (n, D+A) features and action */
+    cw_tensor action;  /* (n, A) */
     void *block;
     size_t bytes;
 };
@@ -26,7 +29,10 @@ static void carve(cw_actor *actor, cw_arena *arena) {
     actor->scratch = cw_arena_take(arena, bytes.scratch, 1);
     actor->features = cw_arena_tensor_2d(arena, dtype, actor->n, agent->layout.head.inputs);
     cw_head_carve(&actor->head, arena, dtype, &agent->layout.head, actor->n, false);
+    cw_head_carve(&actor->query, arena, dtype, &agent->layout.head, actor->n, false);
     cw_mlp_carve(&actor->trunk, arena, dtype, &agent->layout.trunk, actor->n);
+    cw_mlp_carve(&actor->q, arena, dtype, &agent->layout.q, actor->n);
+    actor->q_input = cw_arena_tensor_2d(arena, dtype, actor->n, agent->layout.q.inputs);
     actor->action = cw_arena_tensor_2d(arena, dtype, actor->n, agent->spec.action_dim);
 }
 
@@ -80,8 +86,8 @@ static cw_status check_actions(const float *action, int64_t n) {
     return CW_OK;
 }
 
-cw_status cw_actor_act(cw_actor *actor, const cw_image_batch *images, const float *noise,
-                       float *action) {
+/* Features of the stacks and the policy's raw output for them. */
+static cw_status run_policy(cw_actor *actor, const cw_image_batch *images) {
     cw_agent *agent = actor->agent;
     const cw_ops *ops = agent->be->ops;
     if (images->n != actor->n) {
@@ -96,7 +102,13 @@ cw_status cw_actor_act(cw_actor *actor, const cw_image_batch *images, const floa
     CW_TRY(cw_head_forward(agent->be, &agent->layout.head, &actor->head,
                            own_head ? &agent->values.actor_head : &agent->values.head,
                            &actor->features));
-    CW_TRY(cw_mlp_forward(agent->be, &actor->trunk, &agent->values.trunk, &actor->head.z));
+    return cw_mlp_forward(agent->be, &actor->trunk, &agent->values.trunk, &actor->head.z);
+}
+
+cw_status cw_actor_act(cw_actor *actor, const cw_image_batch *images, const float *noise,
+                       float *action) {
+    cw_agent *agent = actor->agent;
+    CW_TRY(run_policy(actor, images));
     int64_t count = actor->n * agent->spec.action_dim;
     if (noise == NULL) {
         cw_policy_mean_action(action, &actor->trunk.out);
@@ -106,4 +118,37 @@ cw_status cw_actor_act(cw_actor *actor, const cw_image_batch *images, const floa
     cw_policy_forward(&actor->action, NULL, &actor->trunk.out, noise, &bounds);
     for (int64_t i = 0; i < count; i++) action[i] = (float)cw_tensor_get(&actor->action, i);
     return check_actions(action, count);
+}
+
+cw_status cw_actor_look(cw_actor *actor, const cw_image_batch *images, float *z, float *action,
+                        float *value) {
+    cw_agent *agent = actor->agent;
+    CW_TRY(run_policy(actor, images));
+    cw_policy_mean_action(action, &actor->trunk.out);
+    const cw_tensor *seen = &actor->head.z;
+    if (agent->spec.actor.encoder == CW_ACTOR_OWN_HEAD) {
+        CW_TRY(cw_head_forward(agent->be, &agent->layout.head, &actor->query, &agent->values.head,
+                               &actor->features));
+        seen = &actor->query.z;
+    }
+    int64_t features = seen->shape[1], dim = agent->spec.action_dim;
+    for (int64_t b = 0; b < actor->n; b++) {
+        for (int64_t i = 0; i < features; i++) {
+            double feature = cw_tensor_get(seen, b * features + i);
+            z[b * features + i] = (float)feature;
+            cw_tensor_set(&actor->q_input, b * (features + dim) + i, feature);
+        }
+        for (int64_t i = 0; i < dim; i++) {
+            cw_tensor_set(&actor->q_input, b * (features + dim) + features + i,
+                          (double)action[b * dim + i]);
+        }
+    }
+    for (int k = 0; k < 2; k++) {
+        CW_TRY(cw_mlp_forward(agent->be, &actor->q, &agent->values.q[k], &actor->q_input));
+        for (int64_t b = 0; b < actor->n; b++) {
+            float q = (float)cw_tensor_get(&actor->q.out, b);
+            if (k == 0 || q < value[b]) value[b] = q;
+        }
+    }
+    return CW_OK;
 }

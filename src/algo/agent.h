@@ -75,6 +75,10 @@ cw_status cw_agent_init(cw_agent *agent, uint64_t seed);
 cw_status cw_agent_update(cw_agent *agent, const cw_minibatch *batch, int64_t step,
                           cw_update_stats *out);
 
+/* The logits (B, B) of the last update's contrastive loss, anchors in rows and keys in columns;
+ * they belong to the agent. Before the first update they mean nothing. */
+void cw_agent_logits(const cw_agent *agent, cw_tensor *out);
+
 /* Accumulated seconds by phase. */
 void cw_agent_times(const cw_agent *agent, double out[CW_PHASE_COUNT]);
 
@@ -103,5 +107,10 @@ size_t cw_actor_bytes(const cw_actor *actor);
  * CW_EDIVERGED when an action is not finite, as with parameters that are not. */
 cw_status cw_actor_act(cw_actor *actor, const cw_image_batch *images, const float *noise,
                        float *action);
+
+/* What the agent makes of n stacks: query features z (n, D), the mean action (n, A), and the
+ * smaller of both Qs for that action, value (n). */
+cw_status cw_actor_look(cw_actor *actor, const cw_image_batch *images, float *z, float *action,
+                        float *value);
 
 #endif

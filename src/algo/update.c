@@ -16,9 +16,10 @@
 #include <math.h>
 #include <string.h>
 
-#define ADAM_EPS       1e-8  /* PyTorch's default */
-#define SMALL_GRADIENT 16384 /* elements that are looked at for infinities; a convolution's, too   \
-                              */
+#define ADAM_EPS 1e-8 /* PyTorch's default */
+#define SMALL_GRADIENT                                                                             \
+    16384 /* elements that are looked at for infinities; a convolution's, too                      \
+           */
 
 /* Runs a call that returns cw_status and adds its time to a phase. */
 #define TIMED(agent, phase, call)                                                                  \

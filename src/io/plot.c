@@ -16,6 +16,7 @@
 #define SHEET_HEIGHT 480.0
 #define PNG_SCALE    2.0
 #define LEFT         78.0
+#define Y_LABEL      16.0 /* base of the letters, from the left */
 #define RIGHT        26.0
 #define BOTTOM       62.0
 #define TITLE_BASE   34.0
@@ -225,7 +226,8 @@ static void draw_head(sheet *s) {
     font(cr, TEXT_SIZE, false);
     double x = LEFT, y = LEGEND_BASE;
     for (int c = 0; c < s->plot->n_curves; c++) {
-        fit_text(cr, s->plot->curves[c].label, (s->right - LEFT) / 2, text);
+        fit_text(cr, s->plot->curves[c].label, (s->right - LEFT) / (s->plot->n_curves > 1 ? 2 : 1),
+                 text);
         double width = SAMPLE + 8.0 + text_width(cr, text);
         if (x > LEFT && x + width > s->right) {
             if (y + LEGEND_LINE > (s->bottom + BOTTOM) / 2)
@@ -282,7 +284,7 @@ static void draw_axes(const sheet *s) {
     draw_text(cr, (LEFT + s->right) / 2, s->bottom + BOTTOM - 18.0, 0.5, text);
     fit_text(cr, s->plot->y_label, s->bottom - s->top, text);
     cairo_save(cr);
-    cairo_translate(cr, 22.0, (s->top + s->bottom) / 2);
+    cairo_translate(cr, Y_LABEL, (s->top + s->bottom) / 2);
     cairo_rotate(cr, -M_PI / 2);
     draw_text(cr, 0.0, 0.0, 0.5, text);
     cairo_restore(cr);

@@ -215,10 +215,13 @@ static cw_status encode(cw_video *video, const AVFrame *frame) {
     }
 }
 
-cw_status cw_video_frame(cw_video *video, const uint8_t *frame) {
+cw_status cw_video_frame(cw_video *video, const uint8_t *frame, const cw_overlay *overlay) {
     int error = av_frame_make_writable(video->frame);
     if (error < 0) return av_fail(video, "frame", error);
     enlarge(video, frame);
+    if (overlay != NULL) {
+        CW_TRY(cw_overlay_draw(video->rgb, video->out_width, video->out_height, overlay));
+    }
     const uint8_t *const from[1] = {video->rgb};
     const int stride[1] = {3 * video->out_width};
     sws_scale(video->sws, from, stride, 0, video->out_height, video->frame->data,

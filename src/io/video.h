@@ -4,6 +4,8 @@
 #ifndef CW_IO_VIDEO_H
 #define CW_IO_VIDEO_H
 
+#include "io/overlay.h"
+
 #include <curlew/status.h>
 
 #include <stdint.h>
@@ -18,8 +20,9 @@ cw_status cw_video_open(cw_video **out, const char *path, int width, int height,
 /* The same with one of libavcodec's encoders by name, without a second choice; NULL: as above. */
 cw_status cw_video_open_with(cw_video **out, const char *path, int width, int height, int scale,
                              double frames_per_second, const char *encoder);
-/* One frame, planar u8 (3, height, width), red first. After a failure only abort may follow. */
-cw_status cw_video_frame(cw_video *video, const uint8_t *frame);
+/* One frame, planar u8 (3, height, width), red first, with an overlay on the enlarged picture
+ * unless NULL. After a failure only abort may follow. */
+cw_status cw_video_frame(cw_video *video, const uint8_t *frame, const cw_overlay *overlay);
 /* Finishes the file, syncs it and renames it into place; frees the video, also on failure, when
  * an older file of the name stays. CW_EINVAL without any frame, CW_EIO, CW_ENOMEM. */
 cw_status cw_video_close(cw_video *video);

@@ -136,8 +136,8 @@ static cw_status header_check(const cw_replay *r, const unsigned char *bytes, si
                            (long long)rows[i].got, (long long)rows[i].want);
         }
     }
-    if (header->committed < 0 || header->committed > COMMITTED_MAX || header->open < 0 || header->open > 1 ||
-        (header->open == 1 && header->committed == 0)) {
+    if (header->committed < 0 || header->committed > COMMITTED_MAX || header->open < 0 ||
+        header->open > 1 || (header->open == 1 && header->committed == 0)) {
         return cw_fail(CW_EFORMAT, "replay index: %lld frames with open = %d make no sense",
                        (long long)header->committed, header->open);
     }

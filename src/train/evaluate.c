@@ -2,8 +2,11 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "io/video.h"
 
 #include <math.h>
+
+#define VIDEO_FPS 25.0
 
 struct cw_evaluator {
     cw_actor *actor;
@@ -13,6 +16,7 @@ struct cw_evaluator {
     uint8_t *frames;       /* (K) frames, used in turn */
     const uint8_t **stack; /* (K) oldest first */
     float action[CW_MAX_ACTION_DIM];
+    float *z; /* (D) */
 };
 
 int32_t cw_view_offset(const cw_view *view) {
@@ -44,6 +48,10 @@ cw_status cw_evaluator_create(cw_evaluator **out, cw_agent *agent, cw_agent_env 
     if (status == CW_OK) {
         status = cw_alloc(&evaluator->stack, stack, sizeof *evaluator->stack, "an evaluator");
     }
+    if (status == CW_OK) {
+        status = cw_alloc(&evaluator->z, (size_t)cw_agent_get_spec(agent)->encoder.feature_dim,
+                          sizeof *evaluator->z, "an evaluator");
+    }
     if (status == CW_OK) status = cw_actor_create(&evaluator->actor, agent, 1);
     if (status != CW_OK) {
         cw_evaluator_destroy(evaluator);
@@ -56,6 +64,7 @@ cw_status cw_evaluator_create(cw_evaluator **out, cw_agent *agent, cw_agent_env 
 void cw_evaluator_destroy(cw_evaluator *evaluator) {
     if (evaluator == NULL) return;
     cw_actor_destroy(evaluator->actor);
+    cw_free(evaluator->z);
     cw_free(evaluator->stack);
     cw_free(evaluator->frames);
     cw_free(evaluator);
@@ -66,8 +75,21 @@ static uint8_t *frame_at(cw_evaluator *e, int64_t t) {
     return e->frames + (size_t)(t % e->view.stack) * e->frame_bytes;
 }
 
-cw_status cw_evaluator_episode(cw_evaluator *e, double *episode_return, cw_video *video,
-                               bool (*should_stop)(void *user), void *user) {
+/* A frame with what the agent makes of it. */
+static cw_status film_frame(cw_evaluator *e, cw_video *video, const uint8_t *frame,
+                            const cw_image_batch *images, double so_far) {
+    float value, action[CW_MAX_ACTION_DIM];
+    CW_TRY(cw_actor_look(e->actor, images, e->z, action, &value));
+    const cw_overlay overlay = {.episode_return = so_far,
+                                .value = (double)value,
+                                .action = action,
+                                .n_actions = e->env->env.spec.action_dim};
+    return cw_video_frame(video, frame, &overlay);
+}
+
+/* One episode, to `video` unless NULL. */
+static cw_status play(cw_evaluator *e, double *episode_return, cw_video *video, bool overlay,
+                      bool (*should_stop)(void *user), void *user) {
     int32_t offset = cw_view_offset(&e->view);
     double sum = 0;
     cw_timestep step = {.last = false};
@@ -76,12 +98,16 @@ cw_status cw_evaluator_episode(cw_evaluator *e, double *episode_return, cw_video
         if (should_stop != NULL && should_stop(user)) {
             return cw_fail(CW_EINTERRUPTED, "stopped during an evaluation");
         }
-        if (video != NULL) CW_TRY(cw_video_frame(video, frame_at(e, t)));
         for (int k = 0; k < e->view.stack; k++) {
             int64_t age = t - (e->view.stack - 1 - k);
             e->stack[k] = frame_at(e, age > 0 ? age : 0);
         }
         cw_image_batch images = cw_view_batch(&e->view, e->stack, &offset);
+        if (video != NULL && overlay) {
+            CW_TRY(film_frame(e, video, frame_at(e, t), &images, sum));
+        } else if (video != NULL) {
+            CW_TRY(cw_video_frame(video, frame_at(e, t), NULL));
+        }
         CW_TRY(cw_actor_act(e->actor, &images, NULL, e->action));
         CW_TRY(cw_agent_env_step(e->env, e->action, &step, frame_at(e, t + 1)));
         if (!isfinite(step.reward)) {
@@ -92,4 +118,20 @@ cw_status cw_evaluator_episode(cw_evaluator *e, double *episode_return, cw_video
     }
     *episode_return = sum;
     return CW_OK;
+}
+
+cw_status cw_evaluator_episode(cw_evaluator *evaluator, double *episode_return,
+                               bool (*should_stop)(void *user), void *user) {
+    return play(evaluator, episode_return, NULL, false, should_stop, user);
+}
+
+cw_status cw_evaluator_film(cw_evaluator *evaluator, const cw_film *film, double *episode_return,
+                            bool (*should_stop)(void *user), void *user) {
+    cw_video *video;
+    const cw_frame_spec *frame = &evaluator->view.frame;
+    CW_TRY(cw_video_open(&video, film->path, frame->width, frame->height, film->scale, VIDEO_FPS));
+    cw_status status = play(evaluator, episode_return, video, film->overlay, should_stop, user);
+    if (status == CW_OK) return cw_video_close(video);
+    cw_video_abort(video);
+    return status;
 }

@@ -10,9 +10,6 @@
 
 #include <math.h>
 
-#define VIDEO_SCALE 4
-#define VIDEO_FPS   25.0
-
 uint32_t cw_eval_seed(uint64_t run_seed, int64_t index) {
     cw_stream stream = {.seed = run_seed, .shard = 0, .purpose = CW_RNG_ENV_SEED};
     uint32_t word[4];
@@ -44,8 +41,7 @@ static cw_status evaluate_episodes(cw_trainer *trainer, cw_evaluator *evaluator,
     for (int i = 0; i < n && status == CW_OK; i++) {
         trainer->phase_done = i;
         cw_trainer_progress(trainer, "evaluate", i == 0);
-        status =
-            cw_evaluator_episode(evaluator, &returns[i], NULL, cw_trainer_should_stop, trainer);
+        status = cw_evaluator_episode(evaluator, &returns[i], cw_trainer_should_stop, trainer);
     }
     trainer->phase_done = trainer->phase_total = 0;
     return status;
@@ -90,26 +86,17 @@ cw_status cw_trainer_evaluate(cw_trainer *trainer) {
 /* ---------------------------------------------------------------- the end of a run */
 
 static cw_status write_video(cw_trainer *trainer, char path[CW_PATH]) {
-    const cw_frame_spec *frame = &trainer->view.frame;
     char folder[CW_PATH];
     CW_TRY(cw_folder_path(folder, trainer->settings.run.out, "video"));
     CW_TRY(cw_dir_make(folder));
     CW_TRY(cw_folder_path(path, folder, "final.mp4"));
     cw_agent_env env;
     cw_evaluator *evaluator;
-    cw_video *video;
     CW_TRY(open_evaluator(trainer, &env, &evaluator));
+    double unused;
+    const cw_film film = {.path = path, .scale = CW_FILM_SCALE};
     cw_status status =
-        cw_video_open(&video, path, frame->width, frame->height, VIDEO_SCALE, VIDEO_FPS);
-    if (status == CW_OK) {
-        double unused;
-        status = cw_evaluator_episode(evaluator, &unused, video, cw_trainer_should_stop, trainer);
-        if (status == CW_OK) {
-            status = cw_video_close(video);
-        } else {
-            cw_video_abort(video);
-        }
-    }
+        cw_evaluator_film(evaluator, &film, &unused, cw_trainer_should_stop, trainer);
     cw_evaluator_destroy(evaluator);
     cw_agent_env_deinit(&env);
     return status;

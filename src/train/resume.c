@@ -105,14 +105,19 @@ static cw_status compare_example(cw_trainer *trainer, const cw_checkpoint *check
 
 /* ---------------------------------------------------------------- the whole */
 
-static cw_status restore_parts(cw_trainer *trainer, const cw_checkpoint *checkpoint) {
+/* Into a replay that was just made: index and frames. */
+static cw_status load_replay(const cw_checkpoint *checkpoint, cw_replay *replay) {
     const void *bytes;
     size_t n;
+    CW_TRY(cw_checkpoint_blob_find(checkpoint, CW_BLOB_REPLAY, &bytes, &n));
+    CW_TRY(cw_replay_index_load(replay, bytes, n));
+    return cw_checkpoint_read_frames(checkpoint, replay);
+}
+
+static cw_status restore_parts(cw_trainer *trainer, const cw_checkpoint *checkpoint) {
     CW_TRY(restore_state(trainer, checkpoint));
     CW_TRY(cw_weights_load(trainer->agent, cw_checkpoint_weights(checkpoint)));
-    CW_TRY(cw_checkpoint_blob_find(checkpoint, CW_BLOB_REPLAY, &bytes, &n));
-    CW_TRY(cw_replay_index_load(trainer->replay, bytes, n));
-    CW_TRY(cw_checkpoint_read_frames(checkpoint, trainer->replay));
+    CW_TRY(load_replay(checkpoint, trainer->replay));
     CW_TRY(restore_env(trainer, checkpoint));
     CW_TRY(compare_about(trainer, checkpoint));
     return compare_example(trainer, checkpoint);
@@ -139,18 +144,19 @@ cw_status cw_trainer_restore(cw_trainer *trainer, bool *found) {
     return cw_checkpoint_publish(save->store, best);
 }
 
-cw_status cw_run_load_agent(const char *run, cw_agent *agent) {
+cw_status cw_run_load_agent(const char *run, cw_agent *agent, cw_replay *replay) {
     char folder[CW_PATH];
     cw_checkpoint_store *store;
     CW_TRY(cw_folder_path(folder, run, "checkpoint"));
     CW_TRY(cw_checkpoint_store_open(&store, folder, CW_CHECKPOINT_SEGMENT, 1, NULL));
     cw_checkpoint *checkpoint;
-    cw_status status = cw_checkpoint_load(store, false, &checkpoint);
+    cw_status status = cw_checkpoint_load(store, replay != NULL, &checkpoint);
     if (status == CW_ENOTFOUND) {
         status = cw_fail(status, "%s has no checkpoint yet; train it further first", run);
     }
     if (status == CW_OK) {
         status = cw_weights_load(agent, cw_checkpoint_weights(checkpoint));
+        if (status == CW_OK && replay != NULL) status = load_replay(checkpoint, replay);
         cw_checkpoint_free(checkpoint);
     }
     cw_checkpoint_store_close(store);

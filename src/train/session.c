@@ -1,28 +1,16 @@
 /* Using a finished or running run folder: evaluation and recording of its policy. */
+#include "train/session.h"
+
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "train/backend.h"
-#include "train/trainer.h"
+#include "train/run_data.h"
 
 #include <string.h>
 
-#define VIDEO_SCALE 4
-#define VIDEO_FPS   25.0
-
 /* Evaluations after training draw other initial states than those during it. */
 #define SESSION_EVAL_INDEX INT64_C(1000000)
-
-typedef struct session {
-    cw_settings settings;
-    cw_task_factory factory;
-    cw_backend *be;
-    cw_agent *agent;
-    cw_agent_env env;
-    bool env_live;
-    cw_view view;
-    cw_evaluator *evaluator;
-} session;
 
 /* What stands for a run on the command line: its folder, or a file of weights in it. */
 static cw_status locate(const char *run, char folder[CW_PATH], bool *is_file) {
@@ -40,11 +28,9 @@ static cw_status locate(const char *run, char folder[CW_PATH], bool *is_file) {
     return CW_OK;
 }
 
-static cw_status open_parts(session *s, const char *where) {
+/* All but the weights and what needs them. */
+static cw_status open_world(cw_session *s, const char *run) {
     int action_repeat;
-    bool is_file;
-    char run[CW_PATH];
-    CW_TRY(locate(where, run, &is_file));
     CW_TRY(cw_folder_settings(run, &s->settings));
     CW_TRY(cw_task_factory_init(&s->factory, &s->settings, &action_repeat));
     cw_env bare;
@@ -59,12 +45,20 @@ static cw_status open_parts(session *s, const char *where) {
     s->view = cw_view_of(&s->settings, &s->env.env.spec);
     CW_TRY(cw_backend_select(&s->be, "auto", s->settings.run.precision, s->settings.run.threads));
     cw_agent_spec spec = cw_agent_spec_of(&s->settings, &s->env.env.spec);
-    CW_TRY(cw_agent_create(&s->agent, s->be, &spec));
-    CW_TRY(is_file ? cw_file_load_agent(where, s->agent) : cw_run_load_agent(run, s->agent));
+    return cw_agent_create(&s->agent, s->be, &spec);
+}
+
+static cw_status open_parts(cw_session *s, const char *where) {
+    bool is_file;
+    char run[CW_PATH];
+    CW_TRY(locate(where, run, &is_file));
+    CW_TRY(open_world(s, run));
+    CW_TRY(is_file ? cw_file_load_agent(where, s->agent) : cw_run_load_agent(run, s->agent, NULL));
     return cw_evaluator_create(&s->evaluator, s->agent, &s->env, &s->view);
 }
 
-static void close_session(session *s) {
+void cw_session_close(cw_session *s) {
+    if (s == NULL) return;
     cw_evaluator_destroy(s->evaluator);
     cw_agent_destroy(s->agent);
     cw_backend_destroy(s->be);
@@ -72,11 +66,22 @@ static void close_session(session *s) {
     cw_free(s);
 }
 
-static cw_status open_session(session **out, const char *run) {
-    CW_TRY(cw_alloc(out, 1, sizeof **out, "a session"));
-    cw_status status = open_parts(*out, run);
-    if (status != CW_OK) close_session(*out);
-    return status;
+/* A session by one of the two functions above. */
+static cw_status open_session(cw_session **out, const char *run,
+                              cw_status (*open)(cw_session *s, const char *run)) {
+    cw_session *s;
+    CW_TRY(cw_alloc(&s, 1, sizeof *s, "a session"));
+    cw_status status = open(s, run);
+    if (status != CW_OK) {
+        cw_session_close(s);
+        return status;
+    }
+    *out = s;
+    return CW_OK;
+}
+
+cw_status cw_session_open_env(cw_session **out, const char *run) {
+    return open_session(out, run, open_world);
 }
 
 static bool should_stop(void *context) {
@@ -84,10 +89,12 @@ static bool should_stop(void *context) {
     return callbacks->should_stop(callbacks->user);
 }
 
-static cw_status play(session *s, const cw_callbacks *callbacks, cw_video *video, double *out) {
-    bool stoppable = callbacks != NULL && callbacks->should_stop != NULL;
-    cw_callbacks copy = stoppable ? *callbacks : (cw_callbacks){0};
-    return cw_evaluator_episode(s->evaluator, out, video, stoppable ? should_stop : NULL, &copy);
+typedef bool (*stop_fn)(void *user);
+
+/* The host's question whether to stop, for an evaluator; NULL when there is none. */
+static stop_fn stop_of(const cw_callbacks *callbacks, cw_callbacks *copy) {
+    *copy = callbacks != NULL ? *callbacks : (cw_callbacks){0};
+    return copy->should_stop != NULL ? should_stop : NULL;
 }
 
 cw_status cw_evaluate(const char *run, int episodes, const cw_callbacks *callbacks, double *mean,
@@ -95,47 +102,56 @@ cw_status cw_evaluate(const char *run, int episodes, const cw_callbacks *callbac
     if (episodes < 1) {
         return cw_fail(CW_EINVAL, "the number of episodes is %d; it must be 1 or more", episodes);
     }
-    session *s;
-    CW_TRY(open_session(&s, run));
+    cw_session *s;
+    CW_TRY(open_session(&s, run, open_parts));
+    cw_callbacks copy;
+    stop_fn stop = stop_of(callbacks, &copy);
     cw_status status = CW_OK;
     double sum = 0;
     for (int i = 0; i < episodes && status == CW_OK; i++) {
         double episode_return = 0;
-        status = play(s, callbacks, NULL, &episode_return);
+        status = cw_evaluator_episode(s->evaluator, &episode_return, stop, &copy);
         sum += episode_return;
         if (returns != NULL) returns[i] = episode_return;
     }
     if (status == CW_OK) *mean = sum / episodes;
-    close_session(s);
+    cw_session_close(s);
     return status;
 }
 
-static cw_status record(session *s, const char *path, const cw_callbacks *callbacks,
-                        double *episode_return) {
-    cw_video *video;
-    const cw_frame_spec *frame = &s->view.frame;
-    CW_TRY(cw_video_open(&video, path, frame->width, frame->height, VIDEO_SCALE, VIDEO_FPS));
-    cw_status status = play(s, callbacks, video, episode_return);
-    if (status == CW_OK) return cw_video_close(video);
-    cw_video_abort(video);
-    return status;
+/* <run>/video/record.mp4; makes the folder. */
+static cw_status usual_path(char out[CW_PATH], const char *run) {
+    char folder[CW_PATH], video[CW_PATH];
+    bool is_file;
+    CW_TRY(locate(run, folder, &is_file));
+    CW_TRY(cw_folder_path(video, folder, "video"));
+    CW_TRY(cw_dir_make(video));
+    return cw_folder_path(out, video, "record.mp4");
 }
 
-cw_status cw_record(const char *run, const char *out, const cw_callbacks *callbacks,
-                    double *episode_return) {
-    char folder[CW_PATH], path[CW_PATH];
-    session *s;
-    CW_TRY(open_session(&s, run));
-    cw_status status = CW_OK;
-    if (out == NULL) {
-        bool is_file;
-        status = locate(run, path, &is_file);
-        if (status == CW_OK) status = cw_folder_path(folder, path, "video");
-        if (status == CW_OK) status = cw_dir_make(folder);
-        if (status == CW_OK) status = cw_folder_path(path, folder, "record.mp4");
-        out = path;
+cw_status cw_record(const char *run, const char *out, const cw_record_options *options,
+                    const cw_callbacks *callbacks, double *episode_return) {
+    char path[CW_PATH];
+    cw_session *s;
+    static const cw_record_options usual = {0};
+    if (options == NULL) options = &usual;
+    if (options->scale < 0 || options->scale > CW_RECORD_SCALE_MAX) {
+        return cw_fail(CW_EINVAL, "a video enlarged %d times; it must be 1 to %d", options->scale,
+                       CW_RECORD_SCALE_MAX);
     }
-    if (status == CW_OK) status = record(s, out, callbacks, episode_return);
-    close_session(s);
+    if (out != NULL) CW_TRY(cw_target_check(out, options->replace));
+    CW_TRY(open_session(&s, run, open_parts));
+    cw_status status = out == NULL ? usual_path(path, run) : CW_OK;
+    if (out == NULL) out = path;
+    if (status == CW_OK) status = cw_target_check(out, options->replace);
+    if (status == CW_OK) {
+        cw_callbacks copy;
+        stop_fn stop = stop_of(callbacks, &copy);
+        const cw_film film = {.path = out,
+                              .scale = options->scale > 0 ? options->scale : CW_FILM_SCALE,
+                              .overlay = options->overlay};
+        status = cw_evaluator_film(s->evaluator, &film, episode_return, stop, &copy);
+    }
+    cw_session_close(s);
     return status;
 }

@@ -59,16 +59,15 @@ cw_view cw_view_of(const cw_settings *settings, const cw_env_spec *env) {
                      .crop = crop_side(settings, env->frame_height)};
 }
 
-static cw_replay_desc replay_desc(const cw_trainer *trainer) {
-    const cw_settings *settings = &trainer->settings;
-    const cw_env_spec *env = &trainer->env.env.spec;
+cw_replay_desc cw_replay_desc_of(const cw_settings *settings, const cw_agent_env *env) {
+    cw_view view = cw_view_of(settings, &env->env.spec);
     return (cw_replay_desc){.capacity = settings->replay.capacity,
-                            .episode_steps = cw_agent_env_episode_steps(&trainer->env),
+                            .episode_steps = cw_agent_env_episode_steps(env),
                             .stack = settings->env.frame_stack,
-                            .action_dim = env->action_dim,
-                            .frame = trainer->view.frame,
+                            .action_dim = env->env.spec.action_dim,
+                            .frame = view.frame,
                             .batch_size = settings->update.batch_size,
-                            .crop_size = trainer->view.crop,
+                            .crop_size = view.crop,
                             .random_crop = settings->augment.kind == CW_AUGMENT_CROP,
                             .exclusive_crop = settings->augment.range == CW_CROP_EXCLUSIVE,
                             .include_latest = settings->curl.include_latest};
@@ -118,7 +117,7 @@ static cw_status open_learner(cw_trainer *trainer) {
     cw_agent_spec spec = cw_agent_spec_of(settings, &trainer->env.env.spec);
     CW_TRY(cw_agent_create(&trainer->agent, trainer->be, &spec));
     CW_TRY(cw_actor_create(&trainer->actor, trainer->agent, 1));
-    cw_replay_desc desc = replay_desc(trainer);
+    cw_replay_desc desc = cw_replay_desc_of(&trainer->settings, &trainer->env);
     CW_TRY(cw_replay_create(&trainer->replay, &desc));
     CW_TRY(cw_trainer_open_saving(trainer));
     CW_TRY(check_memory(trainer, &desc));
@@ -181,7 +180,7 @@ static cw_status say_what_runs(cw_trainer *trainer) {
     if (cw_env_renderer_describe(&trainer->env.env, text, sizeof text) == CW_OK) {
         cw_trainer_line(trainer, "renderer: %s", text);
     }
-    cw_replay_desc desc = replay_desc(trainer);
+    cw_replay_desc desc = cw_replay_desc_of(&trainer->settings, &trainer->env);
     cw_trainer_line(trainer,
                     "memory: replay %.2f GB for %lld transitions, agent %.2f GB; available %.2f GB",
                     (double)cw_replay_bytes(&desc) * 1e-9, (long long)desc.capacity,

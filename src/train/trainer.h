@@ -132,8 +132,9 @@ cw_status cw_trainer_wait_for_save(cw_trainer *trainer);
 bool cw_trainer_is_saving(const cw_trainer *trainer);
 /* Restores the last complete checkpoint; *found = false when the folder has none yet. */
 cw_status cw_trainer_restore(cw_trainer *trainer, bool *found);
-/* Parameters of the last checkpoint of a run folder, or of a file, into an agent. */
-cw_status cw_run_load_agent(const char *run, cw_agent *agent);
+/* Parameters of the last checkpoint of a run folder, or of a file of weights, into an agent; and
+ * the replay of that checkpoint into `replay` unless NULL. CW_ENOTFOUND: no checkpoint yet. */
+cw_status cw_run_load_agent(const char *run, cw_agent *agent, cw_replay *replay);
 cw_status cw_file_load_agent(const char *path, cw_agent *agent);
 
 /* evaluation and what a run leaves behind (report.c) */
@@ -153,6 +154,7 @@ cw_status cw_trainer_log_eval(cw_trainer *trainer, const double *returns, int n)
 
 /* An agent spec from settings and an environment's spec. */
 cw_agent_spec cw_agent_spec_of(const cw_settings *settings, const cw_env_spec *env);
+cw_replay_desc cw_replay_desc_of(const cw_settings *settings, const cw_agent_env *env);
 cw_view cw_view_of(const cw_settings *settings, const cw_env_spec *env);
 
 /* Creates environments of a built-in task. */

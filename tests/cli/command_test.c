@@ -75,6 +75,8 @@ static void usage_errors_are_one_line_and_write_nothing(void **state) {
         {"plot", "plot needs more words: curlew plot RUN..."},
         {"plot a --x miles", "--x miles: must be frames or hours"},
         {"plot a --ouy b", "plot has no option --ouy; did you mean --out?"},
+        {"record a --scale 0", "--scale 0: must be a whole number, 1 to 20"},
+        {"report", "report needs more words: curlew report RUN"},
         {"compare a", "compare needs more words: curlew compare RUN RUN"},
         {"compare a b c", "compare: unexpected \"c\""},
         {"list nothing", "nothing to list under \"nothing\"; there are tasks, profiles and keys"},
@@ -180,6 +182,10 @@ static void arguments_reach_the_library(void **state) {
         {"compare a b", "2000                                     10.0             12.0   +2.0\n"},
         {"compare a b --json", "\"settings\": [{\"key\": \"update.batch_size\", \"a\": \"128\", "
                                "\"b\": \"512\"}], \"scores\": [{\"frames\": 0, \"a\": 10, "},
+        {"record r --overlay --scale 8 --force",
+         "record r to (default)\nscale 8 overlay replace\nreturn 7.000: r/video/record.mp4"},
+        {"report r", "page of r to (default)\nreport: r/report.html\n"},
+        {"report r --out a.html --force", "page of r to a.html replace\nreport: a.html\n"},
         {"list", "cheetah-run"},
         {"list", "paper (default)"},
         {"list", "train.video = true"},
@@ -291,7 +297,7 @@ static void a_second_signal_stops_at_once(void **state) {
 static void help_knows_every_command(void **state) {
     (void)state;
     static const char *const names[] = {"train",  "eval", "record",  "list", "rollout", "update",
-                                        "doctor", "help", "version", "plot", "compare"};
+                                        "doctor", "help", "version", "plot", "compare", "report"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char words[64], first[64], own[8192];
         run("help");
@@ -318,7 +324,7 @@ static void help_knows_every_command(void **state) {
 static void examples_of_the_help_work(void **state) {
     (void)state;
     static const char *const names[] = {"train",  "eval", "record",  "list", "rollout", "update",
-                                        "doctor", "help", "version", "plot", "compare"};
+                                        "doctor", "help", "version", "plot", "compare", "report"};
     static char help[8192];
     int n = 0;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {

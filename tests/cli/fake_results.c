@@ -99,3 +99,9 @@ bool cw_comparison_score(const cw_comparison *comparison, int i, cw_score_pair *
     *out = (cw_score_pair){1000.0 * i, 10, 10 + i};
     return i < 3;
 }
+
+cw_status cw_report(const char *run, const char *path, bool replace) {
+    CW_TRY(fake_ending());
+    printf("page of %s to %s%s\n", run, path ? path : "(default)", replace ? " replace" : "");
+    return CW_OK;
+}

@@ -124,12 +124,17 @@ cw_status cw_evaluate(const char *run_folder, int episodes, const cw_callbacks *
     return CW_OK;
 }
 
-cw_status cw_record(const char *run_folder, const char *out, const cw_callbacks *callbacks,
-                    double *episode_return) {
+cw_status cw_record(const char *run_folder, const char *out, const cw_record_options *options,
+                    const cw_callbacks *callbacks, double *episode_return) {
     CW_TRY(fake_ending());
     char line[1024];
     snprintf(line, sizeof line, "record %.400s to %.400s", run_folder, out ? out : "(default)");
     callbacks->line(callbacks->user, line);
+    if (options->scale || options->overlay || options->replace) {
+        snprintf(line, sizeof line, "scale %d%s%s", options->scale,
+                 options->overlay ? " overlay" : "", options->replace ? " replace" : "");
+        callbacks->line(callbacks->user, line);
+    }
     *episode_return = 7;
     return CW_OK;
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What becomes of runs: plot and compare, also of an unfinished run, and every bad input.
+# What becomes of runs: plot, compare, report and record, also of an unfinished run, and every bad input.
+check_page=$(realpath "$(dirname "$0")/check_page.py")
 . "$(dirname "$0")/support.sh"
 cd "$work" || exit 1
 
@@ -36,7 +37,7 @@ train --seed 1 --out small update.batch_size=8
   train.eval_episodes=1 >log 2>&1 &
 pid=$!
 for _ in $(seq 600); do
-  grep -q "checkpoint at" log && break
+  compgen -G "cut/checkpoint/manifest-[2-9]" >/dev/null && break
   sleep 0.05
 done
 kill -KILL $pid
@@ -77,4 +78,45 @@ shows "optimisers" -- compare one cut
 expect 1 "not a run folder" -- compare one nothing
 expect 1 "another version" -- compare new one
 expect 2 "needs more words" -- compare one
+
+# ---- record
+shows "return" -- record one --overlay --scale 8
+[ "$(head -c 8 one/video/record.mp4 | tail -c 4)" = ftyp ] || fail "record.mp4 is no MP4"
+before=$(sha256sum one/video/record.mp4)
+expect 1 "record.mp4 exists already" -- record one --quiet
+[ "$before" = "$(sha256sum one/video/record.mp4)" ] || fail "record.mp4 was replaced without --force"
+shows "return" -- record one --force
+[ "$before" != "$(sha256sum one/video/record.mp4)" ] || fail "--force did not replace record.mp4"
+expect 2 "larger --scale" -- record one --overlay --scale 2 --out narrow.mp4 --quiet
+expect 2 "--scale 21" -- record one --scale 21
+expect 1 "nowhere/a.mp4" -- record one --out nowhere/a.mp4 --quiet
+expect 1 "not a run folder" -- record nothing --quiet
+expect 1 "another version" -- record new --quiet
+expect 1 "no checkpoint yet" -- record empty --quiet
+[ ! -e narrow.mp4 ] && [ ! -e narrow.mp4.tmp ] || fail "a failed recording left something"
+
+# ---- report
+page() { # page FILE WORD...: a page that is whole
+  python3 "$check_page" "$@" >out 2>err || fail "$1: $(tail -n 1 err)"
+}
+shows "report: one/report.html" -- report one
+page one/report.html toy finished "Nearest neighbours" "The 32 anchors" conv update.batch_size \
+  "curlew 0" oneDNN
+grep -q "video/mp4" out || fail "the page has no video: $(cat out)"
+shows "report: cut.html" -- report cut --out cut.html
+page cut.html "not finished" "no video yet" "Similarity matrix"
+cp one/eval.csv empty/
+shows "report: bare.html" -- report empty --out bare.html
+page bare.html "no checkpoint yet" "no timing.csv yet"
+before=$(sha256sum one/report.html)
+expect 1 "report.html exists already" -- report one
+[ "$before" = "$(sha256sum one/report.html)" ] || fail "report.html was replaced without --force"
+shows "report: one/report.html" -- report one --force
+expect 1 "nowhere/page.html" -- report one --out nowhere/page.html
+expect 1 "not a run folder" -- report nothing
+expect 1 "another version" -- report new
+cp -r one lost
+rm lost/checkpoint/frames/*
+expect 1 "frames/" -- report lost --out lost.html
+[ ! -e lost.html ] && [ ! -e lost.html.tmp ] || fail "a failed report left something"
 finish

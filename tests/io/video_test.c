@@ -45,7 +45,7 @@ static cw_status write_video(void *context) {
     uint8_t *frame = malloc(3 * (size_t)(j->width * j->height));
     for (int t = 0; t < j->n_frames && status == CW_OK; t++) {
         paint(frame, j->width, j->height, t);
-        status = cw_video_frame(video, frame);
+        status = cw_video_frame(video, frame, NULL);
     }
     free(frame);
     if (status != CW_OK) {
@@ -224,14 +224,14 @@ static void the_name_appears_at_the_end(void **state) {
     paint(frame, WIDTH, HEIGHT, 0);
     cw_video *video;
     expect_ok(cw_video_open(&video, path, WIDTH, HEIGHT, 2, 25));
-    expect_ok(cw_video_frame(video, frame));
+    expect_ok(cw_video_frame(video, frame, NULL));
     assert_false(is_file(path));
     assert_true(is_file(temporary));
     expect_ok(cw_video_close(video));
     assert_true(is_file(path));
     assert_false(is_file(temporary));
     expect_ok(cw_video_open(&video, path, WIDTH, HEIGHT, 2, 25));
-    expect_ok(cw_video_frame(video, frame));
+    expect_ok(cw_video_frame(video, frame, NULL));
     cw_video_abort(video);
     assert_true(is_file(path));
     assert_false(is_file(temporary));
