@@ -79,6 +79,12 @@ cw_status cw_agent_update(cw_agent *agent, const cw_minibatch *batch, int64_t st
  * they belong to the agent. Before the first update they mean nothing. */
 void cw_agent_logits(const cw_agent *agent, cw_tensor *out);
 
+/* What the contrastive loss sees in a minibatch: views of the anchors' features (B, D) and of the
+ * scores of anchors (rows) and keys (columns), (B, B); no scores (data NULL) without curl.enabled.
+ * The views are valid until the next call. Changes nothing that an update depends on. */
+cw_status cw_agent_contrast(cw_agent *agent, const cw_minibatch *batch, cw_tensor *features,
+                            cw_tensor *scores);
+
 /* Accumulated seconds by phase. */
 void cw_agent_times(const cw_agent *agent, double out[CW_PHASE_COUNT]);
 

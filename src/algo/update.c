@@ -499,3 +499,23 @@ cw_status cw_agent_update(cw_agent *agent, const cw_minibatch *batch, int64_t st
     *out = stats;
     return CW_OK;
 }
+
+cw_status cw_agent_contrast(cw_agent *agent, const cw_minibatch *batch, cw_tensor *features,
+                            cw_tensor *scores) {
+    CW_TRY(check_minibatch(agent, batch));
+    double seconds[CW_PHASE_COUNT];
+    memcpy(seconds, agent->seconds, sizeof seconds); /* those of updates */
+    cw_update_stats unused;
+    bool curl = agent->spec.curl.enabled;
+    cw_image_batch images = batch->obs;
+    if (curl && agent->spec.curl.single_frame) images = single_frame_view(agent, &batch->obs);
+    cw_status status = encode_obs(agent, &images);
+    if (status == CW_OK && curl) {
+        status = contrast_gradient(agent, batch, &agent->w.obs.z, &unused);
+    }
+    memcpy(agent->seconds, seconds, sizeof seconds);
+    CW_TRY(status);
+    *features = agent->w.obs.z;
+    *scores = curl ? agent->w.infonce.logits : (cw_tensor){.dtype = agent->be->dtype};
+    return CW_OK;
+}

@@ -105,6 +105,12 @@ typedef struct cw_train_settings {
     bool video;               /* record the first evaluation episode of the final policy */
 } cw_train_settings;
 
+typedef struct cw_tensorboard_settings {
+    bool enabled;
+    int histograms_every; /* evaluations from one set of histograms to the next; 0 = none */
+    int images_every;     /* the same for images */
+} cw_tensorboard_settings;
+
 typedef struct cw_run_settings {
     uint64_t seed;
     int threads; /* 0 = every core */
@@ -126,6 +132,7 @@ typedef struct cw_settings {
     cw_update_settings update;
     cw_replay_settings replay;
     cw_train_settings train;
+    cw_tensorboard_settings tensorboard;
 } cw_settings;
 
 #endif

@@ -217,6 +217,17 @@ static const cw_key key_table[] = {
            "code"),
     FLAG(train.video, "true", FREE, "record the first evaluation episode of the final policy",
          "curlew"),
+
+    /* tensorboard */
+    FLAG(tensorboard.enabled, "true", FREE, "write TensorBoard's event file in the run folder",
+         "curlew"),
+    NUMBER(tensorboard.histograms_every, "1", 0, 1000000, FREE,
+           "evaluations from one set of histograms (weights, features) to the next; 0 = none",
+           "curlew"),
+    NUMBER(
+        tensorboard.images_every, "1", 0, 1000000, FREE,
+        "evaluations from one set of images (crops, filters, similarities) to the next; 0 = none",
+        "curlew"),
 };
 
 #define N_KEYS (sizeof key_table / sizeof key_table[0])

@@ -19,7 +19,7 @@
 #define HEAD_BYTES   12 /* length and its CRC */
 #define TAIL_BYTES   4
 #define BUCKETS      64
-#define SIDE_MAX     8192 /* pixels */
+#define SIDE_MAX     16384 /* pixels */
 
 /* Bytes in memory that grows by doubling. */
 typedef struct buffer {

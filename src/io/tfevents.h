@@ -43,7 +43,7 @@ cw_status cw_tfevents_scalars(cw_tfevents *file, int64_t step, double wall_time,
 cw_status cw_tfevents_histogram(cw_tfevents *file, int64_t step, double wall_time, const char *tag,
                                 const cw_tensor *values);
 
-/* An image, rgb (height, width, 3), as PNG. CW_EINVAL when a side is not in 1 to 8192. */
+/* An image, rgb (height, width, 3), as PNG. CW_EINVAL when a side is not in 1 to 16384. */
 cw_status cw_tfevents_image(cw_tfevents *file, int64_t step, double wall_time, const char *tag,
                             int width, int height, const uint8_t *rgb);
 

@@ -16,7 +16,8 @@ struct cw_evaluator {
     uint8_t *frames;       /* (K) frames, used in turn */
     const uint8_t **stack; /* (K) oldest first */
     float action[CW_MAX_ACTION_DIM];
-    float *z; /* (D) */
+    float *z;           /* (D) */
+    int64_t env_frames; /* of all whole episodes */
 };
 
 int32_t cw_view_offset(const cw_view *view) {
@@ -117,6 +118,7 @@ static cw_status play(cw_evaluator *e, double *episode_return, cw_video *video, 
         sum += step.reward;
     }
     *episode_return = sum;
+    e->env_frames += e->env->episode_control_steps;
     return CW_OK;
 }
 
@@ -134,4 +136,8 @@ cw_status cw_evaluator_film(cw_evaluator *evaluator, const cw_film *film, double
     if (status == CW_OK) return cw_video_close(video);
     cw_video_abort(video);
     return status;
+}
+
+int64_t cw_evaluator_frames(const cw_evaluator *evaluator) {
+    return evaluator->env_frames;
 }

@@ -38,6 +38,9 @@ typedef struct cw_film {
 cw_status cw_evaluator_film(cw_evaluator *evaluator, const cw_film *film, double *episode_return,
                             bool (*should_stop)(void *user), void *user);
 
+/* Environment frames of all whole episodes so far. */
+int64_t cw_evaluator_frames(const cw_evaluator *evaluator);
+
 /* The view of one stack for a policy: centre crop. offset must outlive the batch. */
 cw_image_batch cw_view_batch(const cw_view *view, const uint8_t *const *frames,
                              const int32_t *offset);

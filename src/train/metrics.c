@@ -142,12 +142,14 @@ cw_status cw_trainer_open_logs(cw_trainer *trainer) {
     CW_TRY(cw_folder_path(path, run, "eval.csv"));
     CW_TRY(cw_csv_open(&trainer->evals, path, eval_columns, N_EVAL_COLUMNS, keep));
     CW_TRY(cw_folder_path(path, run, CW_TIMING_NAME));
-    return cw_csv_open(&trainer->timing, path, cw_timing_columns(), CW_TIMING_COLUMNS, keep);
+    CW_TRY(cw_csv_open(&trainer->timing, path, cw_timing_columns(), CW_TIMING_COLUMNS, keep));
+    return cw_trainer_open_events(trainer);
 }
 
 cw_status cw_trainer_sync_logs(const cw_trainer *trainer) {
     CW_TRY(cw_csv_sync(trainer->metrics));
     CW_TRY(cw_csv_sync(trainer->timing));
+    if (trainer->events != NULL) CW_TRY(cw_tfevents_sync(trainer->events));
     return cw_csv_sync(trainer->evals);
 }
 
@@ -170,8 +172,12 @@ void cw_trainer_count_update(cw_trainer *trainer, const cw_update_stats *stats) 
 }
 
 void cw_trainer_count_episode(cw_trainer *trainer, double episode_return) {
-    trainer->state.last_return = episode_return;
-    trainer->state.episodes++;
+    cw_run_state *state = &trainer->state;
+    int64_t place = state->episodes % CW_EPISODE_WINDOW;
+    state->window_return[place] = episode_return;
+    state->window_frames[place] = trainer->env.episode_control_steps;
+    state->last_return = episode_return;
+    state->episodes++;
     if (trainer->n_returns == CW_PROGRESS_RETURNS) {
         trainer->n_returns--;
         memmove(trainer->returns, trainer->returns + 1,
@@ -193,6 +199,7 @@ cw_status cw_trainer_log_metrics(cw_trainer *trainer) {
     row[N_METRIC_COLUMNS - 1] = cw_trainer_wall_s(trainer);
     memset(state->metric, 0, sizeof state->metric);
     CW_TRY(cw_csv_row(trainer->metrics, row));
+    CW_TRY(cw_trainer_log_events(trainer));
     return cw_trainer_log_timing(trainer);
 }
 

@@ -54,10 +54,12 @@ cw_status cw_trainer_evaluate(cw_trainer *trainer) {
     cw_agent_env env;
     cw_evaluator *evaluator;
     double *returns;
+    int64_t frames = 0;
     CW_TRY(cw_alloc(&returns, (size_t)n, sizeof *returns, "evaluation returns"));
     cw_status status = open_evaluator(trainer, &env, &evaluator);
     if (status == CW_OK) {
         status = evaluate_episodes(trainer, evaluator, returns, n);
+        frames = cw_evaluator_frames(evaluator);
         cw_evaluator_destroy(evaluator);
         cw_agent_env_deinit(&env);
     }
@@ -66,6 +68,9 @@ cw_status cw_trainer_evaluate(cw_trainer *trainer) {
         double sum = 0;
         for (int i = 0; i < n; i++) sum += returns[i];
         state->last_eval = sum / n;
+        status = cw_trainer_log_eval_events(trainer, state->last_eval, (double)frames / n);
+    }
+    if (status == CW_OK) {
         if (!(state->best_eval >= state->last_eval)) {
             state->best_eval = state->last_eval;
             state->best_at = state->frames;

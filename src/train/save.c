@@ -158,6 +158,7 @@ static cw_status copy_run(cw_trainer *trainer) {
     state->wall_s = cw_trainer_wall_s(trainer);
     cw_trainer_times(trainer, state->time_s);
     state->episode_control_steps = trainer->env.episode_control_steps;
+    if (trainer->events != NULL) state->event_bytes = cw_tfevents_bytes(trainer->events);
     save->state = *state;
     save->env_used = save->env_bytes;
     if (save->env_bytes > 0) {

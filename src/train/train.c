@@ -224,6 +224,7 @@ static void close_run(cw_trainer *trainer) {
     cw_csv_close(trainer->metrics);
     cw_csv_close(trainer->evals);
     cw_csv_close(trainer->timing);
+    cw_tfevents_close(trainer->events);
     cw_free(trainer->stack);
     cw_replay_destroy(trainer->replay);
     cw_actor_destroy(trainer->actor);

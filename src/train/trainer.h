@@ -5,6 +5,7 @@
 #include "algo/agent.h"
 #include "base/log.h"
 #include "io/csv.h"
+#include "io/tfevents.h"
 #include "replay/replay.h"
 #include "train/evaluate.h"
 #include "train/folder.h"
@@ -35,6 +36,8 @@ typedef enum cw_metric {
     CW_N_METRICS
 } cw_metric;
 
+#define CW_EPISODE_WINDOW 100 /* newest episodes in TensorBoard's rollout means */
+
 /* Everything of the loop that a resumed run needs, saved as it lies in memory (a checkpoint is for
  * the same machine type); parameters, replay and environment have their own parts. */
 typedef struct cw_run_state {
@@ -55,6 +58,9 @@ typedef struct cw_run_state {
     double wall_s;               /* seconds of training in all sessions */
     double time_s[CW_RUN_TIMES]; /* seconds by part, in all sessions (timing.h) */
     cw_metric_sum metric[CW_N_METRICS];
+    uint64_t event_bytes;                    /* of the event file at the last checkpoint */
+    double window_return[CW_EPISODE_WINDOW]; /* episode i in place i mod CW_EPISODE_WINDOW */
+    double window_frames[CW_EPISODE_WINDOW]; /* its length, environment frames */
 } cw_run_state;
 
 /* Whether a saved state can be gone on from: counts that cannot overflow, no number that is
@@ -90,6 +96,9 @@ typedef struct cw_trainer {
     cw_view view;
     const uint8_t **stack; /* (K) newest stack */
     cw_csv *metrics, *evals, *timing;
+    cw_tfevents *events; /* NULL when tensorboard.enabled is false */
+    double event_clock;  /* clock and frames at the last row of scalars, for time/fps */
+    int64_t event_frames;
     cw_run_state state;
     struct cw_saving *save;        /* train/saving.h */
     double seconds[CW_RUN_PHASES]; /* of this session */
@@ -151,6 +160,18 @@ void cw_trainer_count_episode(cw_trainer *trainer, double episode_return);
 cw_status cw_trainer_log_metrics(cw_trainer *trainer); /* and cw_trainer_log_timing */
 cw_status cw_trainer_log_timing(cw_trainer *trainer);
 cw_status cw_trainer_log_eval(cw_trainer *trainer, const double *returns, int n);
+
+/* TensorBoard (tensorboard.c); nothing happens where it is switched off. */
+cw_status cw_trainer_open_events(cw_trainer *trainer);
+cw_status cw_trainer_log_events(cw_trainer *trainer); /* scalars of trainer->row */
+/* Scalars of an evaluation, then histograms and images where they are due; episode_frames is the
+ * mean length of its episodes. */
+cw_status cw_trainer_log_eval_events(cw_trainer *trainer, double mean_return,
+                                     double episode_frames);
+/* Images of a minibatch and its scores (B, B; data NULL: none) and of the first layer (pictures.c).
+ */
+cw_status cw_trainer_log_pictures(cw_trainer *trainer, const cw_minibatch *batch,
+                                  const cw_tensor *scores, double wall_time);
 
 /* An agent spec from settings and an environment's spec. */
 cw_agent_spec cw_agent_spec_of(const cw_settings *settings, const cw_env_spec *env);

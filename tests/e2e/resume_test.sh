@@ -7,7 +7,7 @@ words=(train toy --profile tiny --seed 7 train.frames=600 train.eval_every=200 t
 # Everything that a run leaves but the times in it.
 fingerprint() {
   (cd "$1" && sha256sum weights.safetensors best.safetensors video/final.mp4 && cut -d, -f1-15 metrics.csv &&
-    cut -d, -f1-8 eval.csv)
+    cut -d, -f1-8 eval.csv && stat -c %s events.out.tfevents.0.curlew)
 }
 
 # start RUN WORDS...: in the background, output to RUN.log; the shell's own children would ignore
