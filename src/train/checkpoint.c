@@ -144,14 +144,14 @@ static void folder_sweep(cw_checkpoint_store *store, const char *folder, bool fr
                          bool manifests) {
     DIR *dir = cw_file_fault_due() ? NULL : opendir(folder);
     if (dir == NULL) {
-        if (errno == ENOENT) return;
         cw_log_write(&store->log, CW_LOG_WARN, "cannot list %s: %s", folder, strerror(errno));
         return;
     }
     for (struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
         char path[PATH_MAX];
         if (!name_is_needless(store, e->d_name, frames, manifests)) continue;
-        if (cw_path_join(path, sizeof path, folder, e->d_name) == CW_OK) file_remove(store, path);
+        (void)cw_path_join(path, sizeof path, folder, e->d_name); /* fits, as every path here */
+        file_remove(store, path);
     }
     closedir(dir);
 }
@@ -165,25 +165,22 @@ void cw_checkpoint_sweep(cw_checkpoint_store *store) {
         return;
     }
     folder_sweep(store, store->folder, false, false);
-    if (cw_path_join(frames, sizeof frames, store->folder, "frames") == CW_OK) {
-        folder_sweep(store, frames, true, false);
-    }
+    (void)cw_path_join(frames, sizeof frames, store->folder, "frames");
+    folder_sweep(store, frames, true, false);
 }
 
 /* What a failed save has left; its manifest may have got its name before a sync failed. */
 static void remove_attempt(cw_checkpoint_store *store, const cw_manifest *attempt) {
     char path[PATH_MAX];
     for (cw_checkpoint_file kind = CW_FILE_MANIFEST; kind <= CW_FILE_STATE; kind++) {
-        if (cw_checkpoint_path(path, store->folder, kind, attempt->generation) == CW_OK) {
-            file_remove(store, path);
-        }
+        cw_checkpoint_path(path, store->folder, kind, attempt->generation);
+        file_remove(store, path);
     }
     for (size_t i = 0; i < attempt->n_segments; i++) {
         const cw_segment *s = &attempt->segment[i];
         if (s->generation != attempt->generation) continue;
-        if (cw_checkpoint_segment_path(path, store->folder, s->generation, s->first) == CW_OK) {
-            file_remove(store, path);
-        }
+        cw_checkpoint_segment_path(path, store->folder, s->generation, s->first);
+        file_remove(store, path);
     }
 }
 
@@ -252,7 +249,7 @@ int64_t cw_checkpoint_first_unsaved(const cw_checkpoint_store *store,
 static cw_status write_segment(const cw_checkpoint_store *store, const cw_replay_span *frames,
                                cw_segment *segment, uint64_t *bytes) {
     char path[PATH_MAX];
-    CW_TRY(cw_checkpoint_segment_path(path, store->folder, segment->generation, segment->first));
+    cw_checkpoint_segment_path(path, store->folder, segment->generation, segment->first);
     cw_file_writer *writer;
     CW_TRY(cw_file_writer_open(&writer, path));
     cw_file_sum sum = {0};
@@ -273,7 +270,7 @@ static cw_status write_state(const cw_checkpoint_store *store, const cw_checkpoi
     uint64_t bytes;
     char path[PATH_MAX];
     CW_TRY(cw_state_layout(&head, parts->blobs, parts->n_blobs, &bytes));
-    CW_TRY(cw_checkpoint_path(path, store->folder, CW_FILE_STATE, next->generation));
+    cw_checkpoint_path(path, store->folder, CW_FILE_STATE, next->generation);
     cw_file_writer *writer;
     CW_TRY(cw_file_writer_open(&writer, path));
     cw_status status = append(writer, &next->state, &head, sizeof head);
@@ -289,7 +286,7 @@ static cw_status write_state(const cw_checkpoint_store *store, const cw_checkpoi
 static cw_status write_agent(cw_checkpoint_store *store, const cw_checkpoint_parts *parts,
                              cw_manifest *next) {
     char path[PATH_MAX];
-    CW_TRY(cw_checkpoint_path(path, store->folder, CW_FILE_AGENT, next->generation));
+    cw_checkpoint_path(path, store->folder, CW_FILE_AGENT, next->generation);
     CW_TRY(
         cw_safetensors_write(path, parts->entries, parts->n_entries, parts->meta, parts->n_meta));
     return cw_checkpoint_file_sum(store, path, UINT64_MAX, &next->agent);
@@ -298,7 +295,7 @@ static cw_status write_agent(cw_checkpoint_store *store, const cw_checkpoint_par
 static cw_status write_manifest(const cw_checkpoint_store *store, const cw_manifest *next,
                                 uint64_t *bytes) {
     char path[PATH_MAX];
-    CW_TRY(cw_checkpoint_path(path, store->folder, CW_FILE_MANIFEST, next->generation));
+    cw_checkpoint_path(path, store->folder, CW_FILE_MANIFEST, next->generation);
     char *text;
     size_t n;
     CW_TRY(cw_manifest_render(next, &text, &n));
@@ -314,11 +311,11 @@ static cw_status write_manifest(const cw_checkpoint_store *store, const cw_manif
 /* Makes the folders and sees that their names survive a power cut. */
 static cw_status make_folders(const cw_checkpoint_store *store) {
     char path[PATH_MAX];
-    CW_TRY(cw_path_join(path, sizeof path, store->folder, "frames"));
+    (void)cw_path_join(path, sizeof path, store->folder, "frames");
     if (cw_file_exists(path)) return CW_OK;
     CW_TRY(cw_dir_make(path));
     CW_TRY(cw_dir_sync(store->folder));
-    CW_TRY(cw_path_join(path, sizeof path, store->folder, ".."));
+    (void)cw_path_join(path, sizeof path, store->folder, "..");
     return cw_dir_sync(path);
 }
 

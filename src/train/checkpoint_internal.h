@@ -44,17 +44,18 @@ cw_status cw_manifest_render(const cw_manifest *manifest, char **out, size_t *n)
  * cw_manifest_render writes for a manifest of that generation; then *out is unchanged. */
 cw_status cw_manifest_parse(cw_manifest *out, const char *text, size_t n, uint64_t generation);
 
-/* ---- names ---- */
+/* ---- names ----
+ * The folder is a store's, whose length was checked when it was opened: every path fits. */
 typedef enum cw_checkpoint_file {
     CW_FILE_MANIFEST,
     CW_FILE_AGENT,
     CW_FILE_STATE
 } cw_checkpoint_file;
 
-cw_status cw_checkpoint_path(char out[PATH_MAX], const char *folder, cw_checkpoint_file kind,
-                             uint64_t generation);
-cw_status cw_checkpoint_segment_path(char out[PATH_MAX], const char *folder, uint64_t generation,
-                                     int64_t first);
+void cw_checkpoint_path(char out[PATH_MAX], const char *folder, cw_checkpoint_file kind,
+                        uint64_t generation);
+void cw_checkpoint_segment_path(char out[PATH_MAX], const char *folder, uint64_t generation,
+                                int64_t first);
 
 /* Largest number below `bound` of a manifest in the folder; 0 when there is none. */
 cw_status cw_checkpoint_newest_below(const char *folder, uint64_t bound, uint64_t *out);

@@ -31,7 +31,7 @@ static cw_status manifest_read(const cw_checkpoint_store *store, uint64_t genera
     char path[PATH_MAX];
     unsigned char *text;
     size_t n;
-    CW_TRY(cw_checkpoint_path(path, store->folder, CW_FILE_MANIFEST, generation));
+    cw_checkpoint_path(path, store->folder, CW_FILE_MANIFEST, generation);
     CW_TRY(cw_file_read(path, CW_CHECKPOINT_MANIFEST_MAX, &text, &n));
     cw_status status = cw_manifest_parse(out, (const char *)text, n, generation);
     cw_free(text);
@@ -42,7 +42,7 @@ static cw_status agent_read(cw_checkpoint_store *store, cw_checkpoint *checkpoin
     const cw_manifest *m = &checkpoint->manifest;
     char path[PATH_MAX];
     cw_file_sum sum;
-    CW_TRY(cw_checkpoint_path(path, store->folder, CW_FILE_AGENT, m->generation));
+    cw_checkpoint_path(path, store->folder, CW_FILE_AGENT, m->generation);
     CW_TRY(cw_checkpoint_file_sum(store, path, m->agent.bytes, &sum));
     CW_TRY(sum_check(path, sum, m->agent));
     return cw_safetensors_open(&checkpoint->weights, path, m->agent.bytes);
@@ -52,7 +52,7 @@ static cw_status state_read(cw_checkpoint_store *store, cw_checkpoint *checkpoin
     const cw_manifest *m = &checkpoint->manifest;
     char path[PATH_MAX];
     size_t n;
-    CW_TRY(cw_checkpoint_path(path, store->folder, CW_FILE_STATE, m->generation));
+    cw_checkpoint_path(path, store->folder, CW_FILE_STATE, m->generation);
     CW_TRY(cw_file_read(path, m->state.bytes, &checkpoint->state, &n));
     cw_file_sum sum = {.bytes = n, .crc = cw_crc32c(0, checkpoint->state, n)};
     CW_TRY(sum_check(path, sum, m->state));
@@ -66,7 +66,7 @@ static cw_status frames_check(cw_checkpoint_store *store, const cw_manifest *m) 
         char path[PATH_MAX];
         cw_file_sum got;
         cw_file_sum want = {.bytes = (uint64_t)s->count * m->frame_bytes, .crc = s->crc};
-        CW_TRY(cw_checkpoint_segment_path(path, store->folder, s->generation, s->first));
+        cw_checkpoint_segment_path(path, store->folder, s->generation, s->first);
         CW_TRY(cw_checkpoint_file_sum(store, path, want.bytes, &got));
         CW_TRY(sum_check(path, got, want));
     }
@@ -209,8 +209,7 @@ cw_status cw_checkpoint_blob_find(const cw_checkpoint *checkpoint, const char *n
 static cw_status segment_read(const cw_checkpoint *checkpoint, const cw_segment *segment,
                               cw_replay *replay) {
     char path[PATH_MAX];
-    CW_TRY(
-        cw_checkpoint_segment_path(path, checkpoint->folder, segment->generation, segment->first));
+    cw_checkpoint_segment_path(path, checkpoint->folder, segment->generation, segment->first);
     int fd = -1;
     uint64_t file_bytes = 0;
     CW_TRY(cw_file_open(path, &fd, &file_bytes));

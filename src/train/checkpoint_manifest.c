@@ -171,22 +171,14 @@ static const char *const name_format[] = {
     [CW_FILE_STATE] = "%s/state-%" PRIu64 ".bin",
 };
 
-static cw_status path_done(int n, const char *folder) {
-    if (n < PATH_MAX) return CW_OK;
-    return cw_fail(CW_EINVAL, "the folder name %.80s... is too long", folder);
+void cw_checkpoint_path(char out[PATH_MAX], const char *folder, cw_checkpoint_file kind,
+                        uint64_t generation) {
+    snprintf(out, PATH_MAX, name_format[kind], folder, generation);
 }
 
-cw_status cw_checkpoint_path(char out[PATH_MAX], const char *folder, cw_checkpoint_file kind,
-                             uint64_t generation) {
-    const char *format = name_format[kind];
-    return path_done(snprintf(out, PATH_MAX, format, folder, generation), folder);
-}
-
-cw_status cw_checkpoint_segment_path(char out[PATH_MAX], const char *folder, uint64_t generation,
-                                     int64_t first) {
-    return path_done(
-        snprintf(out, PATH_MAX, "%s/frames/%" PRIu64 "-%" PRId64 ".bin", folder, generation, first),
-        folder);
+void cw_checkpoint_segment_path(char out[PATH_MAX], const char *folder, uint64_t generation,
+                                int64_t first) {
+    snprintf(out, PATH_MAX, "%s/frames/%" PRIu64 "-%" PRId64 ".bin", folder, generation, first);
 }
 
 cw_status cw_checkpoint_newest_below(const char *folder, uint64_t bound, uint64_t *out) {

@@ -4,35 +4,37 @@
 #include "train/checkpoint_internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 static cw_status copy_bytes(const cw_checkpoint_store *store, const char *from, int fd,
-                            cw_file_writer *writer) {
-    for (;;) {
-        ssize_t got = cw_file_fault_due() ? -1 : read(fd, store->buffer, CW_CHECKPOINT_BUFFER);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return cw_fail(CW_EIO, "%s: %s", from, strerror(errno));
-        if (got == 0) return CW_OK;
-        CW_TRY(cw_file_writer_append(writer, store->buffer, (size_t)got));
+                            uint64_t bytes, cw_file_writer *writer) {
+    for (uint64_t at = 0; at < bytes;) {
+        uint64_t left = bytes - at;
+        size_t n = left < CW_CHECKPOINT_BUFFER ? (size_t)left : CW_CHECKPOINT_BUFFER;
+        CW_TRY(cw_file_read_at(fd, from, store->buffer, n, at));
+        CW_TRY(cw_file_writer_append(writer, store->buffer, n));
+        at += n;
     }
+    return CW_OK;
+}
+
+static cw_status copy_open(const cw_checkpoint_store *store, const char *from, int fd,
+                           uint64_t bytes, const char *to) {
+    cw_file_writer *writer;
+    CW_TRY(cw_file_writer_open(&writer, to));
+    cw_status status = copy_bytes(store, from, fd, bytes, writer);
+    if (status == CW_OK) return cw_file_writer_commit(writer);
+    cw_file_writer_abort(writer);
+    return status;
 }
 
 static cw_status copy_file(const cw_checkpoint_store *store, const char *from, const char *to) {
-    int fd = cw_file_fault_due() ? -1 : open(from, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return cw_fail(CW_EIO, "%s: %s", from, strerror(errno));
-    cw_file_writer *writer;
-    cw_status status = cw_file_writer_open(&writer, to);
-    if (status == CW_OK) {
-        status = copy_bytes(store, from, fd, writer);
-        if (status == CW_OK) {
-            status = cw_file_writer_commit(writer);
-        } else {
-            cw_file_writer_abort(writer);
-        }
-    }
+    int fd = -1;
+    uint64_t bytes = 0;
+    CW_TRY(cw_file_open(from, &fd, &bytes));
+    cw_status status = copy_open(store, from, fd, bytes, to);
     close(fd);
     return status;
 }
@@ -42,9 +44,9 @@ cw_status cw_checkpoint_publish(const cw_checkpoint_store *store, const char *pa
     uint64_t generation = store->kept[0].generation;
     if (generation == 0)
         return cw_fail(CW_ENOTFOUND, "no checkpoint in %s is in use", store->folder);
-    CW_TRY(cw_checkpoint_path(from, store->folder, CW_FILE_AGENT, generation));
+    cw_checkpoint_path(from, store->folder, CW_FILE_AGENT, generation);
     int n = snprintf(temporary, sizeof temporary, "%s.tmp", path);
-    if (n < 0 || (size_t)n >= sizeof temporary) {
+    if ((size_t)n >= sizeof temporary) {
         return cw_fail(CW_EINVAL, "the path %.40s... is too long", path);
     }
     /* What a killed process left. A rename between two names of one file would do nothing. */

@@ -377,14 +377,14 @@ static void test_other_files_in_the_folder_are_left_alone(void **state) {
     const char *mine[] = {
         "notes.txt",     "agent-1.safetensors.bak", "manifest-01",      "agent-best",
         "frames/readme", "frames/1-2.bin.old",      "state-1.bin.tmpx", "manifest-x"};
-    const char *leftovers[] = {"agent-9.safetensors.tmp", "state-1.bin", "manifest-7.tmp",
-                               "frames/7-700.bin", "frames/4-40.bin.tmp"};
+    const char *leftovers[] = {"agent-9.safetensors.tmp", "state-1.bin",         "manifest-7.tmp",
+                               "frames/7-700.bin",        "frames/4-40.bin.tmp", "state-0.bin"};
     char path[PATH_MAX + 128];
     for (size_t i = 0; i < 8; i++) {
         assert_int_equal(cw_path_join(path, sizeof path, folder, mine[i]), CW_OK);
         assert_int_equal(cw_file_write_atomic(path, "x", 1), CW_OK);
     }
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < 6; i++) {
         assert_int_equal(cw_path_join(path, sizeof path, folder, leftovers[i]), CW_OK);
         assert_int_equal(cw_file_write_atomic(path, "x", 1), CW_OK);
     }
