@@ -111,7 +111,8 @@ void cw_html_plot(cw_text *out, const cw_plot *plot, const char *alt) {
 }
 
 void cw_html_video(cw_text *out, const unsigned char *mp4, size_t n) {
-    cw_text_add(out, "<video controls loop muted playsinline src=\"data:video/mp4;base64,");
+    cw_text_add(out,
+                "<video controls autoplay loop muted playsinline src=\"data:video/mp4;base64,");
     cw_text_base64(out, mp4, n);
     cw_text_add(out, "\"></video>\n");
 }

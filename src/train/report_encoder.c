@@ -350,7 +350,8 @@ static void add_frame(cw_text *page, const looker *l, const candidates *c, int i
     tile(page, l, l->side, l->side, caption);
 }
 
-/* The nearest candidates of candidate q that are `gap` frames or more away from it in time. */
+/* The nearest candidates of candidate q that are `gap` agent steps or more away from it in time,
+ * and a tenth of that from each other: not six times the same moment. */
 static void add_neighbours(cw_text *page, const looker *l, const candidates *c, int q, int64_t gap,
                            double mean) {
     int found[NEIGHBOURS];
@@ -361,7 +362,8 @@ static void add_neighbours(cw_text *page, const looker *l, const candidates *c, 
         double nearest = INFINITY;
         for (int i = 0; i < c->n; i++) {
             bool taken = llabs(c->number[i] - c->number[q]) < gap;
-            for (int j = 0; j < k; j++) taken = taken || c->number[found[j]] == c->number[i];
+            for (int j = 0; j < k; j++)
+                taken = taken || llabs(c->number[i] - c->number[found[j]]) < gap / 10 + 1;
             double d = taken ? INFINITY : distance(l, c, q, i);
             if (d >= nearest) continue;
             nearest = d;
@@ -387,9 +389,10 @@ static cw_status add_latent_space(cw_text *page, looker *l, candidates *c) {
     cw_text_format(page,
                    "<h3>Nearest neighbours in latent space</h3>\n<p>Frames of the replay whose %d "
                    "features lie nearest to those of the frame on the left, among %d drawn at "
-                   "random, at least %lld agent steps away from it in time. Below each: its "
+                   "random, at least %lld agent steps away from it in time and %lld from each "
+                   "other. Below each: its "
                    "distance as a multiple of the mean distance of two random frames.</p>\n",
-                   l->features, c->n, (long long)gap);
+                   l->features, c->n, (long long)gap, (long long)gap / 10 + 1);
     if (!(mean > 0)) mean = 1;
     for (int q = 0; q < QUERIES && q < c->n; q++) add_neighbours(page, l, c, q, gap, mean);
     return page->status;

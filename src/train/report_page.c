@@ -45,7 +45,7 @@ static const char style[] =
     "table{border-collapse:collapse;width:100%;font-size:.9em}"
     "th,td{text-align:left;padding:3px 10px 3px 0;border-bottom:1px solid var(--line);"
     "vertical-align:top;overflow-wrap:anywhere}th{color:var(--dim);font-weight:500}"
-    "td.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}"
+    "th.n,td.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}"
     "tr.mark td{background:var(--mark)}code{font:.92em ui-monospace,monospace}"
     ".bar{height:.8em;min-width:1px;border-radius:3px;background:var(--accent)}td.w{width:35%}"
     "summary{cursor:pointer;margin:.6em 0}"
@@ -60,6 +60,17 @@ static void card(cw_text *page, const char *value, const char *name) {
     cw_text_add(page, "</b><span>");
     cw_html_escape(page, name);
     cw_text_add(page, "</span></div>\n");
+}
+
+/* "40 s", "12.5 min", "3.25 h". */
+static void duration(double seconds, char *out, size_t out_bytes) {
+    if (seconds < 120) {
+        snprintf(out, out_bytes, "%.0f s", seconds);
+    } else if (seconds < 7200) {
+        snprintf(out, out_bytes, "%.1f min", seconds / 60);
+    } else {
+        snprintf(out, out_bytes, "%.2f h", seconds / 3600);
+    }
 }
 
 static void add_head(cw_text *page, const cw_run_summary *run) {
@@ -86,7 +97,7 @@ static void add_head(cw_text *page, const cw_run_summary *run) {
     card(page, value, name);
     snprintf(value, sizeof value, "%lld", (long long)run->updates);
     card(page, value, "updates");
-    snprintf(value, sizeof value, "%.2f h", run->wall_s / 3600);
+    duration(run->wall_s, value, sizeof value);
     card(page, value, "of training");
     if (!isnan(run->frames_per_s)) {
         snprintf(value, sizeof value, "%.0f", run->frames_per_s);
@@ -217,8 +228,8 @@ static void add_time(cw_text *page, const cw_run_summary *run) {
         cw_text_add(page, "<p>This run has no <code>timing.csv</code> yet.</p>\n");
         return;
     }
-    cw_text_add(page, "<table><tr><th>part</th><th class=\"wide\"></th><th>share</th>"
-                      "<th>seconds</th><th>ms per agent step</th></tr>\n");
+    cw_text_add(page, "<table><tr><th>part</th><th class=\"wide\"></th><th class=\"n\">share</th>"
+                      "<th class=\"n\">seconds</th><th class=\"n\">ms per agent step</th></tr>\n");
     for (int i = 0; i < run->n_parts; i++) {
         const cw_run_part *part = &run->part[i];
         double share = run->wall_s > 0 ? 100 * part->seconds / run->wall_s : 0;
