@@ -64,6 +64,7 @@ int cli_compare(const cli_args *args);
 int cli_list(const cli_args *args);
 int cli_rollout(const cli_args *args);
 int cli_update(const cli_args *args);
+int cli_bench(const cli_args *args);
 int cli_doctor(const cli_args *args);
 int cli_help(const cli_args *args);
 int cli_version(const cli_args *args);

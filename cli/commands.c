@@ -78,6 +78,18 @@ static const cli_option update_options[] = {
     {"--backend", "B", NULL, "auto, ref or ref64 (plain loops in double)"},
     {NULL, NULL, NULL, NULL}};
 
+static const cli_option bench_options[] = {
+    PROFILE,
+    CONFIG,
+    {"--precision", "P", "run.precision", "auto, f32 or bf16"},
+    {"--threads", "N", "run.threads", "threads of the update (default: every core)"},
+    {"--in", "FILE", NULL, "update: weights and minibatches from a file of `curlew update`"},
+    {"--updates", "N", NULL, "update: how many to time (default: as many as fit in --seconds)"},
+    {"--seconds", "N", NULL, "how long to measure each thing (default 3)"},
+    {"--no-kernels", NULL, NULL, "update: do not time each kernel alone"},
+    {"--json", "FILE", NULL, "write the figures as JSON, too"},
+    {NULL, NULL, NULL, NULL}};
+
 static const cli_command command_table[] = {
     {"train", "[TASK] [section.key=value ...]", "train an agent from pixels",
      "Trains TASK in a run folder. The same command again goes on where the run stopped. TASK may\n"
@@ -149,6 +161,15 @@ static const cli_command command_table[] = {
      "curlew update --in before.safetensors --out after.safetensors --profile authors\n"
      "curlew update --in before.safetensors --out after.safetensors --backend ref64",
      update_options, 0, 0, true, cli_update},
+    {"bench", "[update|env|replay|ops] [section.key=value ...]", "what things cost on this machine",
+     "Times one update by phase and by kernel (the default), the task env.task, a full replay, or\n"
+     "every kernel alone. \"alone\" is a kernel's fastest call with nothing else running; shares\n"
+     "are of the fastest kernel of the same run. Figures of a busy machine mean little.",
+     "curlew bench update --profile authors --threads 2\n"
+     "curlew bench env env.task=walker-walk\n"
+     "curlew bench replay replay.capacity=1000000\n"
+     "curlew bench ops update.batch_size=512",
+     bench_options, 0, 1, true, cli_bench},
     {"doctor", "", "what this machine offers and lacks",
      "Checks processor, memory, renderer, models and disk, line by line. Exit code 0 when a\n"
      "default run would work.",

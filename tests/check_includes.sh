@@ -24,6 +24,7 @@ declare -A uses=(
     [io]='tensor base'
     [dist]='tensor'
     [train]='base tensor data config ops backend nn algo replay env io dist'
+    [bench]='train'
 )
 
 # Headers from outside of C and POSIX: folder of src that may include them, and a pattern of theirs.

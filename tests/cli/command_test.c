@@ -36,7 +36,7 @@ static void usage_errors_are_one_line_and_write_nothing(void **state) {
         {"", "no command given"},
         {"''", "no command \"\""},
         {"trian", "no command \"trian\"; did you mean train?"},
-        {"bench", "no command \"bench\"; `curlew help` lists them"},
+        {"bnch", "no command \"bnch\""},
         {"help trian", "did you mean train?"},
         {"help train eval", "help: unexpected \"eval\""},
         {"train", "train needs a TASK"},
@@ -98,6 +98,9 @@ static void usage_errors_are_one_line_and_write_nothing(void **state) {
         {"update --in a", "update needs --out"},
         {"update a --in a --out b", "update: unexpected \"a\""},
         {"update --in a --out b sac.discont=1", "did you mean sac.discount?"},
+        {"bench fast", "no benchmark \"fast\""},
+        {"bench update ops", "bench: unexpected \"ops\""},
+        {"bench --updates 0", "--updates 0: must be"},
         {"doctor now", "doctor: unexpected \"now\""},
         {"version --long", "version has no option --long"},
         {"--verison", "no command \"--verison\""},
@@ -144,6 +147,14 @@ static void arguments_reach_the_library(void **state) {
         {"update --in a --out b --backend ref64 sac.discount=0.5",
          "update a b ref64\nsac.discount=0.5\n"},
         {"update --in a --out b --profile authors", "update a b auto\nrun.profile=authors\n"},
+        {"bench", "bench 0 - 0 kernels\na title\n"},
+        {"bench --in a --updates 7 --no-kernels --threads 2", "bench 0 a 7 whole\nrun.threads=2\n"},
+        {"bench env", "bench 1 - 0 kernels\nenv.task=cartpole-swingup\na title\n"},
+        {"bench replay", "memory, MB                              foretold  measured\n"
+                         "frames                                       3.0       4.0\n"},
+        {"bench ops", "product                                        2   500.000                  "
+                      "         2.0      50 %          \n"},
+        {"bench ops", "\nratio                                       1.25 x\n"},
         {"doctor", "processor: yes\n"},
         {"version", "curlew "},
         {"--version", "curlew "},
@@ -195,6 +206,22 @@ static void arguments_reach_the_library(void **state) {
         run(cases[i].words);
         expect(cases[i].words, 0, "", cases[i].out);
     }
+}
+
+static void bench_figures_reach_a_file(void **state) {
+    (void)state;
+    run("bench replay --json b.json");
+    if (p.code != 0 || !p.wrote) fail_msg("bench --json: code %d", p.code);
+    process_run(&p, "/bin/cat", "b.json", NULL);
+    expect("b.json", 0, "",
+           "{\"bench\": \"replay\", \"title\": \"a title\", \"machine\": \"\", \"kernels\": "
+           "\"\", \"peak_flops\": 4000000000, \"rows\": [{\"group\": \"kernel\", \"name\": "
+           "\"product\", \"count\": 2, \"seconds\": 0.5,");
+    expect("b.json", 0, "",
+           "\"figures\": [{\"name\": \"ratio\", \"value\": 1.25, \"unit\": \"x\"}]}\n");
+    run("bench --json no/such/b.json");
+    expect("bench --json", 1, "cannot write no/such/b.json: No such file or directory",
+           "a title\n");
 }
 
 static void quiet_runs_print_the_result_asked_for_only(void **state) {
@@ -249,6 +276,7 @@ static void failures_of_the_library_set_the_code(void **state) {
                                       "record r",
                                       "rollout toy --seed 1 --actions a --out b",
                                       "update --in a --out b",
+                                      "bench",
                                       "doctor"};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         process_run(&p, BINARY, all[i], "FAKE=error");
@@ -296,8 +324,9 @@ static void a_second_signal_stops_at_once(void **state) {
 
 static void help_knows_every_command(void **state) {
     (void)state;
-    static const char *const names[] = {"train",  "eval", "record",  "list", "rollout", "update",
-                                        "doctor", "help", "version", "plot", "compare", "report"};
+    static const char *const names[] = {"train",   "eval",   "record", "list",    "rollout",
+                                        "update",  "doctor", "help",   "version", "plot",
+                                        "compare", "report", "bench"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char words[64], first[64], own[8192];
         run("help");
@@ -323,8 +352,9 @@ static void help_knows_every_command(void **state) {
 /* Every example of `help COMMAND` is a command line that parses. */
 static void examples_of_the_help_work(void **state) {
     (void)state;
-    static const char *const names[] = {"train",  "eval", "record",  "list", "rollout", "update",
-                                        "doctor", "help", "version", "plot", "compare", "report"};
+    static const char *const names[] = {"train",   "eval",   "record", "list",    "rollout",
+                                        "update",  "doctor", "help",   "version", "plot",
+                                        "compare", "report", "bench"};
     static char help[8192];
     int n = 0;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -375,6 +405,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(usage_errors_are_one_line_and_write_nothing, process_open,
                                         process_close),
         cmocka_unit_test_setup_teardown(arguments_reach_the_library, process_open, process_close),
+        cmocka_unit_test_setup_teardown(bench_figures_reach_a_file, process_open, process_close),
         cmocka_unit_test_setup_teardown(quiet_runs_print_the_result_asked_for_only, process_open,
                                         process_close),
         cmocka_unit_test_setup_teardown(files_stand_between_profile_and_words, process_open,

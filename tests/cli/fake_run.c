@@ -9,6 +9,7 @@
 #include "cli/fake.h"
 #include "env/suite.h"
 
+#include <curlew/bench.h>
 #include <curlew/run.h>
 
 #include <inttypes.h>
@@ -160,6 +161,22 @@ cw_status cw_update_file(const cw_config *config, const char *in_path, const cha
     cw_callbacks callbacks = {.line = print_line};
     printf("update %s %s %s\n", in_path, out_path, backend);
     tell(&callbacks, config);
+    return CW_OK;
+}
+
+cw_status cw_bench(const cw_config *config, cw_bench_kind kind, const cw_bench_options *options,
+                   cw_bench_result *out) {
+    CW_TRY(ending());
+    cw_callbacks callbacks = {.line = print_line};
+    printf("bench %d %s %d %s\n", (int)kind, options->in ? options->in : "-", options->updates,
+           options->kernels ? "kernels" : "whole");
+    tell(&callbacks, config);
+    *out = (cw_bench_result){.title = "a title", .peak_flops = 4e9, .n_rows = 2, .n_figures = 1};
+    out->row[0] = (cw_bench_row){
+        .group = "kernel", .name = "product", .count = 2, .seconds = 0.5, .flops = 1e9};
+    out->row[1] =
+        (cw_bench_row){.group = "memory", .name = "frames", .bytes = 3e6, .measured = 4e6};
+    out->figure[0] = (cw_bench_figure){.name = "ratio", .value = 1.25, .unit = "x"};
     return CW_OK;
 }
 
