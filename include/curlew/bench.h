@@ -12,6 +12,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default) /* exported by the shared library */
 
 typedef enum cw_bench_kind {
     CW_BENCH_UPDATE, /* one agent update, by phase and by kernel */
@@ -68,6 +69,7 @@ typedef struct cw_bench_result {
 cw_status cw_bench(const cw_config *config, cw_bench_kind kind, const cw_bench_options *options,
                    cw_bench_result *out);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

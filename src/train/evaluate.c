@@ -16,8 +16,7 @@ struct cw_evaluator {
     uint8_t *frames;       /* (K) frames, used in turn */
     const uint8_t **stack; /* (K) oldest first */
     float action[CW_MAX_ACTION_DIM];
-    float *z;           /* (D) */
-    int64_t env_frames; /* of all whole episodes */
+    float *z; /* (D) */
 };
 
 int32_t cw_view_offset(const cw_view *view) {
@@ -88,7 +87,7 @@ static cw_status film_frame(cw_evaluator *e, cw_video *video, const uint8_t *fra
     return cw_video_frame(video, frame, &overlay);
 }
 
-/* One episode, to `video` unless NULL. */
+/* One episode, to `video`. */
 static cw_status play(cw_evaluator *e, double *episode_return, cw_video *video, bool overlay,
                       bool (*should_stop)(void *user), void *user) {
     int32_t offset = cw_view_offset(&e->view);
@@ -104,9 +103,9 @@ static cw_status play(cw_evaluator *e, double *episode_return, cw_video *video, 
             e->stack[k] = frame_at(e, age > 0 ? age : 0);
         }
         cw_image_batch images = cw_view_batch(&e->view, e->stack, &offset);
-        if (video != NULL && overlay) {
+        if (overlay) {
             CW_TRY(film_frame(e, video, frame_at(e, t), &images, sum));
-        } else if (video != NULL) {
+        } else {
             CW_TRY(cw_video_frame(video, frame_at(e, t), NULL));
         }
         CW_TRY(cw_actor_act(e->actor, &images, NULL, e->action));
@@ -118,13 +117,7 @@ static cw_status play(cw_evaluator *e, double *episode_return, cw_video *video, 
         sum += step.reward;
     }
     *episode_return = sum;
-    e->env_frames += e->env->episode_control_steps;
     return CW_OK;
-}
-
-cw_status cw_evaluator_episode(cw_evaluator *evaluator, double *episode_return,
-                               bool (*should_stop)(void *user), void *user) {
-    return play(evaluator, episode_return, NULL, false, should_stop, user);
 }
 
 cw_status cw_evaluator_film(cw_evaluator *evaluator, const cw_film *film, double *episode_return,
@@ -136,8 +129,4 @@ cw_status cw_evaluator_film(cw_evaluator *evaluator, const cw_film *film, double
     if (status == CW_OK) return cw_video_close(video);
     cw_video_abort(video);
     return status;
-}
-
-int64_t cw_evaluator_frames(const cw_evaluator *evaluator) {
-    return evaluator->env_frames;
 }

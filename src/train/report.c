@@ -34,15 +34,26 @@ static cw_status open_evaluator(cw_trainer *trainer, cw_agent_env *env, cw_evalu
     return status;
 }
 
-static cw_status evaluate_episodes(cw_trainer *trainer, cw_evaluator *evaluator, double *returns,
-                                   int n) {
-    cw_status status = CW_OK;
+static bool between_episodes(void *context, int done) {
+    cw_trainer *trainer = context;
+    bool first = trainer->phase_done < 0;
+    trainer->phase_done = done;
+    cw_trainer_progress(trainer, "evaluate", first);
+    return cw_trainer_should_stop(trainer);
+}
+
+static cw_status evaluate_episodes(cw_trainer *trainer, double *returns, int n, int64_t *frames) {
+    const cw_settings *settings = &trainer->settings;
+    cw_eval_source source = {.create = trainer->create_env,
+                             .user = trainer->env_user,
+                             .seed = cw_eval_seed(settings->run.seed, trainer->state.evaluations),
+                             .image_size = settings->env.image_size,
+                             .action_repeat = trainer->action_repeat,
+                             .lanes = trainer->be->threads};
     trainer->phase_total = n;
-    for (int i = 0; i < n && status == CW_OK; i++) {
-        trainer->phase_done = i;
-        cw_trainer_progress(trainer, "evaluate", i == 0);
-        status = cw_evaluator_episode(evaluator, &returns[i], cw_trainer_should_stop, trainer);
-    }
+    trainer->phase_done = -1;
+    cw_status status = cw_evaluate_episodes(trainer->agent, &source, &trainer->view, n, returns,
+                                            frames, between_episodes, trainer);
     trainer->phase_done = trainer->phase_total = 0;
     return status;
 }
@@ -51,18 +62,10 @@ cw_status cw_trainer_evaluate(cw_trainer *trainer) {
     double from = cw_clock_s();
     int n = trainer->settings.train.eval_episodes;
     cw_run_state *state = &trainer->state;
-    cw_agent_env env;
-    cw_evaluator *evaluator;
     double *returns;
     int64_t frames = 0;
     CW_TRY(cw_alloc(&returns, (size_t)n, sizeof *returns, "evaluation returns"));
-    cw_status status = open_evaluator(trainer, &env, &evaluator);
-    if (status == CW_OK) {
-        status = evaluate_episodes(trainer, evaluator, returns, n);
-        frames = cw_evaluator_frames(evaluator);
-        cw_evaluator_destroy(evaluator);
-        cw_agent_env_deinit(&env);
-    }
+    cw_status status = evaluate_episodes(trainer, returns, n, &frames);
     if (status == CW_OK) status = cw_trainer_log_eval(trainer, returns, n);
     if (status == CW_OK) {
         double sum = 0;

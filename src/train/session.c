@@ -97,6 +97,12 @@ static stop_fn stop_of(const cw_callbacks *callbacks, cw_callbacks *copy) {
     return copy->should_stop != NULL ? should_stop : NULL;
 }
 
+static bool between_episodes(void *context, int done) {
+    const cw_callbacks *callbacks = context;
+    (void)done;
+    return callbacks->should_stop != NULL && should_stop(context);
+}
+
 cw_status cw_evaluate(const char *run, int episodes, const cw_callbacks *callbacks, double *mean,
                       double *returns) {
     if (episodes < 1) {
@@ -104,17 +110,26 @@ cw_status cw_evaluate(const char *run, int episodes, const cw_callbacks *callbac
     }
     cw_session *s;
     CW_TRY(open_session(&s, run, open_parts));
-    cw_callbacks copy;
-    stop_fn stop = stop_of(callbacks, &copy);
-    cw_status status = CW_OK;
-    double sum = 0;
+    cw_callbacks copy = callbacks != NULL ? *callbacks : (cw_callbacks){0};
+    cw_eval_source source = {.create = cw_task_factory_create,
+                             .user = &s->factory,
+                             .seed = cw_eval_seed(s->settings.run.seed, SESSION_EVAL_INDEX),
+                             .image_size = s->settings.env.image_size,
+                             .action_repeat = s->env.action_repeat,
+                             .lanes = s->be->threads};
+    double *all = NULL, sum = 0;
+    int64_t frames;
+    cw_status status = cw_alloc(&all, (size_t)episodes, sizeof *all, "evaluation returns");
+    if (status == CW_OK) {
+        status = cw_evaluate_episodes(s->agent, &source, &s->view, episodes, all, &frames,
+                                      between_episodes, &copy);
+    }
     for (int i = 0; i < episodes && status == CW_OK; i++) {
-        double episode_return = 0;
-        status = cw_evaluator_episode(s->evaluator, &episode_return, stop, &copy);
-        sum += episode_return;
-        if (returns != NULL) returns[i] = episode_return;
+        sum += all[i];
+        if (returns != NULL) returns[i] = all[i];
     }
     if (status == CW_OK) *mean = sum / episodes;
+    cw_free(all);
     cw_session_close(s);
     return status;
 }

@@ -166,7 +166,7 @@ cw_status cw_update_file(const cw_config *config, const char *in_path, const cha
 
 cw_status cw_bench(const cw_config *config, cw_bench_kind kind, const cw_bench_options *options,
                    cw_bench_result *out) {
-    CW_TRY(ending());
+    CW_TRY(fake_ending());
     cw_callbacks callbacks = {.line = print_line};
     printf("bench %d %s %d %s\n", (int)kind, options->in ? options->in : "-", options->updates,
            options->kernels ? "kernels" : "whole");

@@ -1,0 +1,139 @@
+"""How curlew's costs grow: minibatch, image, threads, convolutions, replay; a table and a plot.
+
+    python bench/scale.py [--curlew build/curlew] [--profile fast] [--seconds 2] [--json FILE]
+                          [--plot docs/speed-scaling.svg] [--replay 10000 100000 1000000]
+                          [--series minibatch image threads convolutions replay]
+
+Every figure is the median of `curlew bench update` (or the rows of `curlew bench replay`) at one size,
+everything else as in the profile; a replay that does not fit into memory is left out by name. --from
+FILE draws and prints what an earlier run wrote.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def series(cores):
+    """{name: (label of the axis, [(size, words)])}"""
+    batches = [(n, [f"update.batch_size={n}"]) for n in (32, 64, 128, 256, 512, 1024)]
+    images = [(n, [f"env.image_size={round(n * 100 / 84)}", f"augment.crop_size={n}"]) for n in (64, 84, 100, 128)]
+    threads = [(n, [f"run.threads={n}"]) for n in range(1, cores + 1)]
+    layers = [(n, [f"encoder.layers={n}"]) for n in range(1, 7)]
+    return {
+        "minibatch": ("samples of a minibatch", batches),
+        "image": ("side of the crop, pixels", images),
+        "threads": ("threads", threads),
+        "convolutions": ("convolutions", layers),
+    }
+
+
+def bench(args, kind, words):
+    """What `curlew bench` says at one size, None when it refuses."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "out.json"
+        command = [args.curlew, "bench", kind, "--profile", args.profile, "--seconds", str(args.seconds)]
+        command += ["--json", str(path), "--no-kernels", *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            print(f"{' '.join(words)}: {done.stderr.strip()}")
+            return None
+        return json.loads(path.read_text())
+
+
+def measure(args):
+    out = {"profile": args.profile, "series": {}, "replay": []}
+    for name, (label, sizes) in series(len(os.sched_getaffinity(0))).items():
+        if name not in args.series:
+            continue
+        points = []
+        for size, words in sizes:
+            result = bench(args, "update", words)
+            if result:
+                whole = next(r for r in result["rows"] if r["group"] == "update")
+                points.append([size, whole["seconds"], whole["best"], whole["flops"]])
+                out["machine"], out["kernels"] = result["machine"], result["kernels"]
+        out["series"][name] = {"label": label, "points": points}
+    for n in args.replay if "replay" in args.series else []:
+        result = bench(args, "replay", [f"replay.capacity={n}"])
+        if result:
+            rows = {r["name"]: r for r in result["rows"]}
+            sample = next(r for name, r in rows.items() if name.startswith("draw a minibatch"))
+            memory = rows["whole run, beyond the program itself"]
+            out["replay"].append([n, sample["seconds"], rows["draw and update"]["seconds"], memory["bytes"], memory["measured"]])
+    return out
+
+
+def print_tables(out):
+    print(f"{out['machine']}; {out['kernels']}; profile {out['profile']}")
+    for name, s in out["series"].items():
+        print(f"\n| {s['label']} | update | per unit, relative | GFLOP/s |\n|---|---|---|---|")
+        base = s["points"][0][1] / s["points"][0][0]
+        for size, seconds, _, flops in s["points"]:
+            relative = s["points"][0][1] / seconds if name == "threads" else seconds / size / base
+            print(f"| {size} | {1e3 * seconds:.0f} ms | {relative:.2f} | {flops / seconds * 1e-9:.0f} |")
+    if out["replay"]:
+        print("\n| transitions | draw a minibatch | draw and update | memory foretold | measured |\n|---|---|---|---|---|")
+        for n, sample, update, foretold, measured in out["replay"]:
+            print(
+                f"| {n} | {1e3 * sample:.2f} ms | {1e3 * update:.0f} ms | {foretold * 1e-9:.2f} GB"
+                f" | {measured * 1e-9:.2f} GB ({measured / foretold:.2f}x) |"
+            )
+
+
+def draw(out, path):
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "curlew"  # the same figures give the same file
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, len(out["series"]), figsize=(3.2 * len(out["series"]), 3))
+    for axis, s in zip(axes, out["series"].values()):
+        sizes, times = [p[0] for p in s["points"]], [1e3 * p[1] for p in s["points"]]
+        axis.plot(sizes, times, "o-", color="#20639b")
+        axis.set_xlabel(s["label"])
+        axis.set_ylim(bottom=0)
+        axis.grid(alpha=0.3)
+        if max(sizes) < 10:
+            axis.set_xticks(sizes)
+    axes[0].set_ylabel("one update, ms")
+    figure.suptitle(f"{out['machine'].split(',')[0]}, {out['kernels'].split(', ', 1)[1]}, profile {out['profile']}", size=9)
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+    print(f"plot: {path}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--curlew", default=str(ROOT / "build" / "curlew"))
+    parser.add_argument("--profile", default="fast")
+    parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--series", nargs="+", default=["minibatch", "image", "threads", "convolutions", "replay"])
+    parser.add_argument("--replay", type=int, nargs="+", default=[10000, 100000, 1000000])
+    parser.add_argument("--json")
+    parser.add_argument("--from", dest="earlier", nargs="+", help="figures of earlier runs instead of measuring")
+    parser.add_argument("--plot")
+    args = parser.parse_args()
+    if args.earlier:
+        parts = [json.loads(pathlib.Path(p).read_text()) for p in args.earlier]
+        out = parts[0]
+        for part in parts[1:]:
+            out["series"] |= part["series"]
+            out["replay"] += part["replay"]
+    else:
+        out = measure(args)
+    if args.json:
+        pathlib.Path(args.json).write_text(json.dumps(out, indent=1) + "\n")
+    print_tables(out)
+    if args.plot:
+        draw(out, args.plot)
+
+
+if __name__ == "__main__":
+    main()
