@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-enum { ACTION_DIM = 6, PEAK_SIDE = 2048 };
+enum { ACTION_DIM = 6, PEAK_SIDE = 1024 };
 
 typedef struct ops_bench {
     cw_backend *be;

@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-enum { ACTION_DIM = 6, TRANSITIONS = 2000, PEAK_SIDE = 2048, MOST_PERIOD = 100 };
+enum { ACTION_DIM = 6, TRANSITIONS = 2000, PEAK_SIDE = 1024, MOST_PERIOD = 100 };
 
 typedef struct update_bench {
     const cw_settings *settings;
@@ -165,7 +165,7 @@ static cw_status peak_product(cw_backend *be, double budget_s, cw_bench_result *
     double seconds;
     CW_TRY(cw_call_alone(be, &square, budget_s, &seconds));
     double rate = cw_call_flops(&square) / seconds;
-    cw_bench_figure_add(out, "matrix product 2048^3", rate * 1e-9, "GFLOP/s");
+    cw_bench_figure_add(out, "matrix product 1024^3", rate * 1e-9, "GFLOP/s");
     if (rate > out->peak_flops) out->peak_flops = rate;
     return CW_OK;
 }

@@ -110,8 +110,8 @@ static void a_run_takes_the_memory_foretold(void **state) {
     cw_config *config;
     must(cw_config_create(&config));
     must(cw_config_profile(config, "fast"));
-    must(cw_config_set(config, "replay.capacity", "6000"));
-    must(cw_config_set(config, "update.batch_size", "32"));
+    must(cw_config_set(config, "replay.capacity", "4000"));
+    must(cw_config_set(config, "update.batch_size", "8"));
     cw_bench_result *result = calloc(1, sizeof *result);
     assert_non_null(result);
     cw_bench_options options = {.seconds = 0.01};
