@@ -52,6 +52,9 @@ typedef enum cw_agent_phase {
 } cw_agent_phase;
 const char *cw_agent_phase_name(cw_agent_phase phase);
 
+/* The convolutions of an agent's encoder for one minibatch. */
+cw_convnet_desc cw_agent_convs(const cw_agent_spec *spec);
+
 typedef struct cw_agent cw_agent;
 
 /* Makes an agent with all its memory; parameters are zero until cw_agent_init or a load. The

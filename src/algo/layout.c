@@ -3,8 +3,8 @@
 #include "base/error.h"
 #include "nn/convs.h"
 
-static cw_status shapes_init(cw_layout *layout, const cw_agent_spec *spec) {
-    layout->conv = (cw_convnet_desc){
+cw_convnet_desc cw_agent_convs(const cw_agent_spec *spec) {
+    return (cw_convnet_desc){
         .batch = spec->update.batch_size,
         .channels = (int64_t)spec->frame_stack * spec->frame_channels,
         .height = spec->crop_height,
@@ -14,6 +14,10 @@ static cw_status shapes_init(cw_layout *layout, const cw_agent_spec *spec) {
         .first_stride = spec->encoder.first_stride,
         .train = true,
     };
+}
+
+static cw_status shapes_init(cw_layout *layout, const cw_agent_spec *spec) {
+    layout->conv = cw_agent_convs(spec);
     int64_t flat = cw_convnet_features(&layout->conv);
     if (flat <= 0) {
         return cw_fail(CW_EINVAL,

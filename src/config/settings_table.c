@@ -59,7 +59,8 @@ static const cw_key key_table[] = {
     NUMBER(run.threads, "0", 0, 4096, FREE,
            "threads of the update; 0 = every core this process may use", "curlew"),
     CHOICE(run.precision, precision_names, "auto", FIXED,
-           "arithmetic of the update's large products; auto = f32 unless the profile gains by bf16",
+           "arithmetic of convolutions and wide products; auto = bf16 where a new run finds it "
+           "much faster, else f32",
            "curlew"),
     TEXT(run.profile, "paper", FIXED,
          "built-in profile the settings start from; in a file it is applied before the other keys",

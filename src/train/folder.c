@@ -10,8 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CONFIG_NAME "config.ini"
-#define LOCK_NAME   ".lock" /* cw_dir_lock's */
+#define LOCK_NAME ".lock" /* cw_dir_lock's */
 
 cw_status cw_folder_path(char out[CW_PATH], const char *run, const char *name) {
     return cw_path_join(out, CW_PATH, run, name);
@@ -19,9 +18,9 @@ cw_status cw_folder_path(char out[CW_PATH], const char *run, const char *name) {
 
 cw_status cw_folder_settings(const char *run, cw_settings *out) {
     char path[CW_PATH];
-    CW_TRY(cw_folder_path(path, run, CONFIG_NAME));
+    CW_TRY(cw_folder_path(path, run, CW_CONFIG_NAME));
     if (!cw_file_exists(path)) {
-        return cw_fail(CW_ENOTFOUND, "%s is not a run folder: it has no " CONFIG_NAME, run);
+        return cw_fail(CW_ENOTFOUND, "%s is not a run folder: it has no " CW_CONFIG_NAME, run);
     }
     cw_settings settings;
     cw_settings_default(&settings);
@@ -37,7 +36,7 @@ cw_status cw_folder_settings(const char *run, cw_settings *out) {
 
 static cw_status write_config(const cw_settings *settings) {
     char path[CW_PATH];
-    CW_TRY(cw_folder_path(path, settings->run.out, CONFIG_NAME));
+    CW_TRY(cw_folder_path(path, settings->run.out, CW_CONFIG_NAME));
     char *text;
     size_t n;
     CW_TRY(cw_settings_print(settings, &text, &n));

@@ -11,6 +11,8 @@
 
 #define CW_PATH 1280
 
+#define CW_CONFIG_NAME "config.ini" /* what makes a folder a run's */
+
 /* Makes the folder, locks it, and writes config.ini; when the folder holds a run already
  * (*resumed), checks that no setting differs that must not change (CW_EINVAL names the first), and
  * gives that run's earlier settings in *before. With run.fresh, CW_EINVAL unless the folder is

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "train/backend.h"
+#include "train/precision.h"
 #include "train/run_data.h"
 
 #include <string.h>
@@ -43,7 +44,9 @@ static cw_status open_world(cw_session *s, const char *run) {
     }
     s->env_live = true;
     s->view = cw_view_of(&s->settings, &s->env.env.spec);
-    CW_TRY(cw_backend_select(&s->be, "auto", s->settings.run.precision, s->settings.run.threads));
+    cw_precision precision; /* the run's: its folder knows */
+    CW_TRY(cw_precision_settle(&precision, &s->settings, NULL, NULL, 0));
+    CW_TRY(cw_backend_select(&s->be, "auto", precision, s->settings.run.threads));
     cw_agent_spec spec = cw_agent_spec_of(&s->settings, &s->env.env.spec);
     return cw_agent_create(&s->agent, s->be, &spec);
 }

@@ -8,6 +8,7 @@
 #include "train/backend.h"
 #include "train/config_api.h"
 #include "train/machine.h"
+#include "train/precision.h"
 #include "train/trainer.h"
 
 #include <math.h>
@@ -113,8 +114,11 @@ static cw_status open_env(cw_trainer *trainer) {
 
 static cw_status open_learner(cw_trainer *trainer) {
     const cw_settings *settings = &trainer->settings;
-    CW_TRY(cw_backend_select(&trainer->be, "auto", settings->run.precision, settings->run.threads));
     cw_agent_spec spec = cw_agent_spec_of(settings, &trainer->env.env.spec);
+    cw_convnet_desc convs = cw_agent_convs(&spec);
+    CW_TRY(cw_precision_settle(&trainer->precision, settings, &convs, trainer->precision_line,
+                               sizeof trainer->precision_line));
+    CW_TRY(cw_backend_select(&trainer->be, "auto", trainer->precision, settings->run.threads));
     CW_TRY(cw_agent_create(&trainer->agent, trainer->be, &spec));
     CW_TRY(cw_actor_create(&trainer->actor, trainer->agent, 1));
     cw_replay_desc desc = cw_replay_desc_of(&trainer->settings, &trainer->env);
@@ -177,6 +181,7 @@ static cw_status say_what_runs(cw_trainer *trainer) {
     cw_trainer_line(trainer, "machine: %s", text);
     CW_TRY(cw_backend_describe(trainer->be, text, sizeof text));
     cw_trainer_line(trainer, "backend: %s", text);
+    if (trainer->precision_line[0] != '\0') cw_trainer_line(trainer, "%s", trainer->precision_line);
     if (cw_env_renderer_describe(&trainer->env.env, text, sizeof text) == CW_OK) {
         cw_trainer_line(trainer, "renderer: %s", text);
     }
@@ -196,6 +201,7 @@ static cw_status open_run(cw_trainer *trainer) {
     bool configured;
     cw_settings before;
     CW_TRY(cw_folder_open(&trainer->settings, &trainer->lock_fd, &configured, &before));
+    CW_TRY(cw_precision_keep(&trainer->settings, trainer->precision));
     CW_TRY(open_log(trainer));
     CW_TRY(say_what_runs(trainer));
     if (configured) tell_changes(trainer, &before);

@@ -106,8 +106,10 @@ typedef struct cw_trainer {
     double started;        /* clock at the session's start */
     double earlier_wall_s; /* seconds of earlier sessions, and by part */
     double earlier_time_s[CW_RUN_TIMES];
-    double reported;   /* clock of the last progress report */
-    double rate_clock; /* clock, frames and updates of the previous report, for the rates */
+    cw_precision precision;   /* that this run computes in */
+    char precision_line[160]; /* how it was found; empty unless by a probe */
+    double reported;          /* clock of the last progress report */
+    double rate_clock;        /* clock, frames and updates of the previous report, for the rates */
     int64_t rate_frames, rate_updates;
     double row[CW_N_METRICS];            /* the newest metrics row, NaN where it is empty */
     double returns[CW_PROGRESS_RETURNS]; /* newest episodes of this session, in order */

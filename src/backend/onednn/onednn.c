@@ -132,9 +132,16 @@ cw_status cw_backend_onednn_create(cw_backend **out, int threads) {
     return create(out, threads, dnnl_f32);
 }
 
+static bool offers(dnnl_cpu_isa_t isa) {
+    return ((int)dnnl_get_effective_cpu_isa() & (int)isa) == (int)isa;
+}
+
 bool cw_backend_onednn_has_bf16(void) {
-    int need = dnnl_cpu_isa_avx512_core;
-    return ((int)dnnl_get_effective_cpu_isa() & need) == need;
+    return offers(dnnl_cpu_isa_avx512_core);
+}
+
+bool cw_backend_onednn_has_bf16_matrix_units(void) {
+    return offers(dnnl_cpu_isa_avx512_core_amx);
 }
 
 cw_status cw_backend_onednn_bf16_create(cw_backend **out, int threads) {
