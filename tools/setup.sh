@@ -136,7 +136,8 @@ setup_packages() {
     awk '{ print "    " $0 }' <<<"$missing"
     mkdir -p build
     log=build/setup.log
-    lists=$(find /var/lib/apt/lists -name '*_Packages*' 2>/dev/null | head -n 1)
+    # find also fails where it may not look: apt keeps one folder to itself.
+    lists=$(find /var/lib/apt/lists -name '*_Packages*' 2>/dev/null | head -n 1 || true)
     if [ -n "$lists" ] && setup_logged "$log" "apt-get install" \
         setup_apt install --no-install-recommends "${names[@]}"; then
         return 0
