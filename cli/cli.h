@@ -61,6 +61,7 @@ int cli_record(const cli_args *args);
 int cli_plot(const cli_args *args);
 int cli_report_page(const cli_args *args);
 int cli_compare(const cli_args *args);
+int cli_sweep(const cli_args *args);
 int cli_list(const cli_args *args);
 int cli_rollout(const cli_args *args);
 int cli_update(const cli_args *args);

@@ -90,6 +90,23 @@ static const cli_option bench_options[] = {
     {"--json", "FILE", NULL, "write the figures as JSON, too"},
     {NULL, NULL, NULL, NULL}};
 
+static const cli_option sweep_options[] = {
+    {"--profile", "P,P,...", NULL, "built-in profiles (default paper)"},
+    {"--seeds", "N-N,N,...", NULL, "seeds of every cell (default 1)"},
+    {"--trials", "N", NULL, "draw N settings from the lists and ranges in place of the grid"},
+    {"--trial-seed", "N", NULL, "seed of these draws (default 1)"},
+    {"--jobs", "N", NULL, "runs beside each other (default 1)"},
+    {"--threads", "N", NULL, "threads of each run (default: every core divided by --jobs)"},
+    {"--out", "DIR", NULL, "folder of the runs and of the table (default runs/sweep)"},
+    CONFIG,
+    {"--steps", "FRAMES", "train.frames", "environment frames of each run (default 100000)"},
+    {"--precision", "P", "run.precision", "auto, f32 or bf16"},
+    {"--checkpoint-every", "FRAMES", "train.checkpoint_every",
+     "environment frames between checkpoints (default 10000)"},
+    QUIET,
+    {"--json", NULL, NULL, "print nothing but the result, as one line of JSON"},
+    {NULL, NULL, NULL, NULL}};
+
 static const cli_command command_table[] = {
     {"train", "[TASK] [section.key=value ...]", "train an agent from pixels",
      "Trains TASK in a run folder. The same command again goes on where the run stopped. TASK may\n"
@@ -115,6 +132,21 @@ static const cli_command command_table[] = {
      "weights in it, and writes it as MP4.",
      "curlew record runs/cartpole-swingup-paper-seed1 --out cartpole.mp4", record_options, 1, 1,
      false, cli_record},
+    {"sweep", "TASK ... [section.key=V,V,... | section.key=LOW..HIGH ...]",
+     "train over seeds, profiles and values of keys",
+     "Trains every task with every profile and every value of the lists, each over all seeds, "
+     "each\n"
+     "run in a process and a folder of its own, and ends with a table: mean and interquartile "
+     "mean\n"
+     "of the last evaluations, also as DIR/sweep.csv and DIR/sweep.json. With --trials, N "
+     "settings\n"
+     "are drawn from lists and ranges; key=log:LOW..HIGH is drawn evenly between the logarithms.\n"
+     "The same command again skips what is done and goes on with what was stopped. Ctrl-C stops\n"
+     "every run after a checkpoint. A run that fails does not stop the others; exit code 1 then.",
+     "curlew sweep cartpole-swingup walker-walk --seeds 1-5 --profile paper,authors\n"
+     "curlew sweep toy --profile tiny --seeds 1-3 --jobs 2 update.batch_size=16,32,64\n"
+     "curlew sweep toy --profile tiny --trials 8 encoder.lr=log:1e-4..1e-2 curl.enabled=true,false",
+     sweep_options, 1, 64, true, cli_sweep},
     {"plot", "RUN...", "learning curves over seeds and settings",
      "Draws the evaluations of run folders, also of runs that are still going on. Runs that "
      "differ\n"

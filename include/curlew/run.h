@@ -113,6 +113,10 @@ cw_status cw_train(const cw_config *config, const cw_callbacks *callbacks, cw_ru
 cw_status cw_train_env(const cw_config *config, cw_env_create_fn create, void *env_user,
                        const cw_callbacks *callbacks, cw_run_result *out);
 
+/* Bytes that training with this configuration takes when everything is filled, and what the machine
+ * has available now (0: unknown). Nothing is written. CW_ENOMEM when it does not fit by itself. */
+cw_status cw_train_memory(const cw_config *config, int64_t *need_bytes, int64_t *available_bytes);
+
 /* Evaluates the policy of a run folder over `episodes`; mean, and each return when returns != NULL.
  */
 cw_status cw_evaluate(const char *run, int episodes, const cw_callbacks *callbacks, double *mean,

@@ -392,8 +392,8 @@ static cw_status run(cw_trainer *trainer, cw_run_result *out) {
     return status;
 }
 
-cw_status cw_train_env(const cw_config *config, cw_env_create_fn create, void *env_user,
-                       const cw_callbacks *callbacks, cw_run_result *out) {
+static cw_status new_trainer(const cw_config *config, cw_env_create_fn create, void *env_user,
+                             const cw_callbacks *callbacks, cw_trainer **out) {
     cw_trainer *trainer;
     CW_TRY(cw_alloc(&trainer, 1, sizeof *trainer, "a training run"));
     trainer->settings = config->settings;
@@ -406,6 +406,14 @@ cw_status cw_train_env(const cw_config *config, cw_env_create_fn create, void *e
     trainer->started = cw_clock_s();
     trainer->frames_per_s = trainer->updates_per_s = NAN;
     for (int i = 0; i < CW_N_METRICS; i++) trainer->row[i] = NAN;
+    *out = trainer;
+    return CW_OK;
+}
+
+cw_status cw_train_env(const cw_config *config, cw_env_create_fn create, void *env_user,
+                       const cw_callbacks *callbacks, cw_run_result *out) {
+    cw_trainer *trainer;
+    CW_TRY(new_trainer(config, create, env_user, callbacks, &trainer));
     cw_run_result result = {0};
     cw_status status = run(trainer, &result);
     close_run(trainer);
@@ -414,11 +422,38 @@ cw_status cw_train_env(const cw_config *config, cw_env_create_fn create, void *e
     return status;
 }
 
+/* The configuration with the task's listed name and action repeat. */
+static cw_status resolve(const cw_config *config, cw_task_factory *factory, cw_config *out) {
+    cw_settings *settings = &out->settings;
+    *out = *config;
+    CW_TRY(cw_task_factory_init(factory, settings, &settings->env.action_repeat));
+    snprintf(settings->env.task, sizeof settings->env.task, "%s", factory->task->name);
+    return CW_OK;
+}
+
+cw_status cw_train_memory(const cw_config *config, int64_t *need_bytes, int64_t *available_bytes) {
+    cw_task_factory factory;
+    cw_config resolved;
+    cw_trainer *trainer;
+    int64_t available = (int64_t)cw_memory_available();
+    CW_TRY(resolve(config, &factory, &resolved));
+    CW_TRY(new_trainer(&resolved, cw_task_factory_create, &factory, NULL, &trainer));
+    cw_status status = cw_settings_check(&trainer->settings);
+    if (status == CW_OK) status = open_env(trainer);
+    if (status == CW_OK) status = open_learner(trainer);
+    if (status == CW_OK) {
+        cw_replay_desc desc = replay_desc(trainer);
+        *need_bytes = (int64_t)((double)cw_replay_bytes(&desc) + learner_bytes(trainer));
+        *available_bytes = available;
+    }
+    close_run(trainer);
+    cw_free(trainer);
+    return status;
+}
+
 cw_status cw_train(const cw_config *config, const cw_callbacks *callbacks, cw_run_result *out) {
     cw_task_factory factory;
-    cw_config resolved = *config;
-    cw_settings *settings = &resolved.settings;
-    CW_TRY(cw_task_factory_init(&factory, settings, &settings->env.action_repeat));
-    snprintf(settings->env.task, sizeof settings->env.task, "%s", factory.task->name);
+    cw_config resolved;
+    CW_TRY(resolve(config, &factory, &resolved));
     return cw_train_env(&resolved, cw_task_factory_create, &factory, callbacks, out);
 }

@@ -64,6 +64,26 @@ static void usage_errors_are_one_line_and_write_nothing(void **state) {
         {"train toy =3", "no key \"\""},
         {"train env.task=nothing-like", "no task"},
         {"train --seed 3", "train needs a TASK"},
+        {"sweep", "sweep needs more words: curlew sweep TASK ..."},
+        {"sweep toy tyo", "no task \"tyo\"; did you mean toy?"},
+        {"sweep toy toy", "toy-paper-seed1 would be run twice"},
+        {"sweep toy --seeds 1,x", "--seeds x: must be a whole number"},
+        {"sweep toy --seeds 3-1", "--seeds 1: must be a whole number, 3 to"},
+        {"sweep toy --seeds 1,", "--seeds 1,: a value is missing"},
+        {"sweep toy --seeds 1-99999", "--seeds 1-99999: at most 10000"},
+        {"sweep toy --jobs 0", "--jobs 0: must be a whole number, 1 to 256"},
+        {"sweep toy --profile paper,papers",
+         "--profile: no profile \"papers\"; did you mean paper?"},
+        {"sweep toy run.seed=1,2", "run.seed=1,2 is chosen with --seeds"},
+        {"sweep toy update.batch_size=16,16",
+         "toy-paper-update.batch_size=16-seed1 would be run twice"},
+        {"sweep toy update.batch_size=16,many", "update.batch_size=many: must be a whole number"},
+        {"sweep toy update.batchsize=16,32", "did you mean update.batch_size?"},
+        {"sweep toy encoder.lr=1e-4..1e-2", "a range needs --trials N"},
+        {"sweep toy encoder.lr=1e-2..1e-4 --trials 2", "LOW is the smaller one"},
+        {"sweep toy encoder.lr=log:0..1 --trials 2", "with LOW above 0"},
+        {"sweep toy encoder.lr=1e-2.. --trials 2", "a range is LOW..HIGH"},
+        {"sweep toy --trials 2", "--trials draws from lists and ranges, and none is given"},
         {"eval", "eval needs more words: curlew eval RUN"},
         {"eval a b", "eval: unexpected \"b\""},
         {"eval a x=y", "eval: unexpected \"x=y\""},
@@ -286,6 +306,12 @@ static void failures_of_the_library_set_the_code(void **state) {
     }
 }
 
+static void a_sweep_that_does_not_fit_is_refused(void **state) {
+    (void)state;
+    run("sweep toy --seeds 1-3 --jobs 2"); /* the fake's runs take 6 GB of 10 */
+    expect("sweep", 1, "need 12.00 GB and 10.00 GB are available; --jobs 1 would fit", "");
+}
+
 static void control_characters_do_not_reach_the_terminal(void **state) {
     (void)state;
     run("\033[31mred");
@@ -411,6 +437,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(files_stand_between_profile_and_words, process_open,
                                         process_close),
         cmocka_unit_test_setup_teardown(failures_of_the_library_set_the_code, process_open,
+                                        process_close),
+        cmocka_unit_test_setup_teardown(a_sweep_that_does_not_fit_is_refused, process_open,
                                         process_close),
         cmocka_unit_test_setup_teardown(control_characters_do_not_reach_the_terminal, process_open,
                                         process_close),
