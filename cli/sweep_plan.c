@@ -57,7 +57,7 @@ static int take_seeds(sweep *s) {
     const char *text = cli_args_value(s->args, "--seeds");
     if (!text) text = "1";
     s->n_seeds = parse_seeds(text, NULL);
-    if (s->n_seeds < 0) return CLI_USAGE;
+    if (s->n_seeds < 1) return CLI_USAGE;
     s->seeds = calloc((size_t)s->n_seeds, sizeof *s->seeds);
     if (!s->seeds) return cli_report(CLI_FAILED, "no memory for %d seeds", s->n_seeds);
     (void)parse_seeds(text, s->seeds);
@@ -204,7 +204,7 @@ static bool choose(const sweep *s, int a, int trial, int *rest, char *out) {
 static int make_cells(sweep *s) {
     int64_t n = s->trials > 0 ? s->trials * s->axes[0].n : 1;
     for (int a = 0; s->trials == 0 && a < s->n_axes && n <= SWEEP_MOST_RUNS; a++) n *= s->axes[a].n;
-    if (n * s->n_seeds > SWEEP_MOST_RUNS)
+    if (n < 1 || n * s->n_seeds > SWEEP_MOST_RUNS)
         return cli_report(CLI_USAGE, "these are more than %d runs", SWEEP_MOST_RUNS);
     s->n_cells = (int)n;
     s->cells = calloc((size_t)n, sizeof *s->cells);
@@ -332,7 +332,7 @@ int sweep_plan(const cli_args *args, sweep *out) {
     code = take_seeds(out);
     if (code == CLI_DONE) code = take_axes(out);
     if (code == CLI_DONE) code = make_cells(out);
-    return code == CLI_DONE ? make_runs(out) : code;
+    return code == CLI_DONE && out->cells ? make_runs(out) : code;
 }
 
 void sweep_free(sweep *s) {
