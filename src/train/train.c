@@ -442,7 +442,7 @@ cw_status cw_train_memory(const cw_config *config, int64_t *need_bytes, int64_t 
     if (status == CW_OK) status = open_env(trainer);
     if (status == CW_OK) status = open_learner(trainer);
     if (status == CW_OK) {
-        cw_replay_desc desc = replay_desc(trainer);
+        cw_replay_desc desc = cw_replay_desc_of(&trainer->settings, &trainer->env);
         *need_bytes = (int64_t)((double)cw_replay_bytes(&desc) + learner_bytes(trainer));
         *available_bytes = available;
     }
