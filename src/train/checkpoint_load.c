@@ -155,7 +155,7 @@ cw_status cw_checkpoint_load(cw_checkpoint_store *store, bool with_frames, cw_ch
         }
         if (listed == newest) break; /* nothing has changed since the last attempt */
         newest = listed;
-        cw_checkpoint *checkpoint;
+        cw_checkpoint *checkpoint = NULL;
         cw_status status =
             newest_whole(store, newest, with_frames, &checkpoint, fault, sizeof fault);
         if (status == CW_ENOTFOUND) continue;

@@ -87,6 +87,7 @@ cw_status cw_trainer_open_saving(cw_trainer *trainer) {
 
 size_t cw_trainer_saving_bytes(const cw_trainer *trainer) {
     const struct cw_saving *save = trainer->save;
+    if (save == NULL) return 0;
     return cw_size_add(cw_size_add(save->values_bytes, save->index_bytes),
                        cw_size_add(save->env_bytes, save->example_bytes));
 }

@@ -122,9 +122,10 @@ static cw_status open_learner(cw_trainer *trainer) {
     CW_TRY(cw_agent_create(&trainer->agent, trainer->be, &spec));
     CW_TRY(cw_actor_create(&trainer->actor, trainer->agent, 1));
     cw_replay_desc desc = cw_replay_desc_of(&trainer->settings, &trainer->env);
+    CW_TRY(check_memory(trainer, &desc)); /* before any is asked for */
     CW_TRY(cw_replay_create(&trainer->replay, &desc));
     CW_TRY(cw_trainer_open_saving(trainer));
-    CW_TRY(check_memory(trainer, &desc));
+    CW_TRY(check_memory(trainer, &desc)); /* with what saving needs */
     return cw_alloc(&trainer->stack, (size_t)settings->env.frame_stack, sizeof *trainer->stack,
                     "the newest stack");
 }
