@@ -1,4 +1,5 @@
-/* Times of the oneDNN backend's ops at the sizes of CURL's networks.
+/* Times of the oneDNN backend's convolutions at the sizes of CURL's networks, layer by layer and by
+ * each kernel that could do the work; `curlew bench ops` times what the backend offers as a whole.
  *
  * usage: bench_ops [THREADS] [BATCH] [f32|bf16]      (default: every core, 128, f32)
  *
@@ -332,78 +333,6 @@ static void bench_convnet(cw_backend *be, int64_t batch) {
     conv_bench_close(&b);
 }
 
-typedef struct linear_bench {
-    cw_backend *be;
-    cw_tensor x, w, b, y, dx, dw, db;
-} linear_bench;
-
-static void call_linear_forward(void *context) {
-    linear_bench *l = context;
-    must(l->be->ops->linear_forward(l->be, &l->y, &l->x, &l->w, &l->b, true));
-}
-
-static void call_linear_data(void *context) {
-    linear_bench *l = context;
-    must(l->be->ops->linear_backward_data(l->be, &l->dx, &l->y, &l->w));
-}
-
-static void call_linear_weights(void *context) {
-    linear_bench *l = context;
-    must(l->be->ops->linear_backward_weights(l->be, &l->dw, &l->db, &l->y, &l->x));
-}
-
-static void bench_linear(cw_backend *be, int64_t batch, int64_t m, int64_t n) {
-    linear_bench l = {.be = be};
-    l.x = cw_tensor_2d(CW_F32, reals(batch * m), batch, m);
-    l.w = cw_tensor_2d(CW_F32, reals(n * m), n, m);
-    l.b = cw_tensor_1d(CW_F32, reals(n), n);
-    l.y = cw_tensor_2d(CW_F32, reals(batch * n), batch, n);
-    l.dx = cw_tensor_2d(CW_F32, reals(batch * m), batch, m);
-    l.dw = cw_tensor_2d(CW_F32, reals(n * m), n, m);
-    l.db = cw_tensor_1d(CW_F32, reals(n), n);
-    double flops = 2.0 * (double)(batch * m * n);
-    static const timed_fn calls[3] = {call_linear_forward, call_linear_data, call_linear_weights};
-    static const char *const names[3] = {"forward", "backward data", "backward weights"};
-    for (int i = 0; i < 3; i++) {
-        char name[64];
-        snprintf(name, sizeof name, "linear %" PRId64 "x%" PRId64 " %s", m, n, names[i]);
-        row(name, best_seconds(calls[i], &l), flops, 4.0 * (double)(n * m), "");
-    }
-    cw_tensor *all[] = {&l.x, &l.w, &l.b, &l.y, &l.dx, &l.dw, &l.db};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) cw_free(all[i]->data);
-}
-
-typedef struct flat_bench {
-    cw_backend *be;
-    float *p, *m, *v, *g;
-    int64_t n;
-    cw_adam adam;
-} flat_bench;
-
-static void call_adam(void *context) {
-    flat_bench *f = context;
-    must(f->be->ops->adam(f->be, f->p, f->m, f->v, f->g, (size_t)f->n, &f->adam));
-}
-
-static void call_ema(void *context) {
-    flat_bench *f = context;
-    must(f->be->ops->ema(f->be, f->m, f->g, (size_t)f->n, 0.05));
-}
-
-static void bench_flat(cw_backend *be, int64_t n) {
-    flat_bench f = {.be = be, .n = n, .adam = {1e-3, 0.9, 0.999, 1e-8, 10, 1}};
-    f.p = reals(n);
-    f.m = reals(n);
-    f.v = block((size_t)n * sizeof *f.v);
-    f.g = reals(n);
-    row("adam 40M", best_seconds(call_adam, &f), 0, 28.0 * (double)n, "4 streams read, 3 written");
-    row("ema 40M", best_seconds(call_ema, &f), 0, 12.0 * (double)n, "2 streams read, 1 written");
-    cw_free(f.p);
-    cw_free(f.m);
-    cw_free(f.v);
-    cw_free(f.g);
-}
-
 static int number(const char *text, const char *what) {
     char *end;
     long n = strtol(text, &end, 10);
@@ -429,10 +358,6 @@ int main(int argc, char **argv) {
     printf("%-34s %9s %9s %8s\n", "", "ms", "GFLOP/s", "GB/s");
     bench_convnet(be, batch);
     if (!bf16) bench_first_layer(be, batch);
-    bench_linear(be, batch, 39200, 50);
-    bench_linear(be, batch, 39200, 1024);
-    bench_linear(be, batch, 1024, 1024);
-    bench_flat(be, 40000000);
     cw_backend_destroy(be);
     return 0;
 }

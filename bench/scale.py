@@ -62,6 +62,7 @@ def measure(args):
     for n in args.replay if "replay" in args.series else []:
         result = bench(args, "replay", [f"replay.capacity={n}"])
         if result:
+            out["machine"], out["kernels"] = result["machine"], result["kernels"]
             rows = {r["name"]: r for r in result["rows"]}
             sample = next(r for name, r in rows.items() if name.startswith("draw a minibatch"))
             memory = rows["whole run, beyond the program itself"]
