@@ -6,11 +6,11 @@
 want=$2
 task=${3:-toy}
 case $task in
-toy) size=(train.frames=1200 train.seed_steps=100) ;;
-*) size=(train.frames=4000 train.seed_steps=100 train.eval_episodes=1) ;;
+toy) size=(train.frames=500 train.eval_every=200) ;;
+*) size=(train.frames=1600 train.eval_every=800) ;;
 esac
-words=(train "$task" --profile tiny --seed 7 --threads 1 train.eval_every=400 train.eval_episodes=2
-  train.checkpoint_every=100 train.log_every=10 "${size[@]}")
+words=(train "$task" --profile tiny --seed 7 --threads 1 train.seed_steps=100
+  train.eval_episodes=1 train.checkpoint_every=50 train.log_every=10 "${size[@]}")
 
 begin=$(date +%s%N)
 "$curlew" "${words[@]}" --quiet --out "$work/whole" || fail "the undisturbed run ended with $?"
@@ -32,6 +32,7 @@ while [ "$kills" -lt "$want" ]; do
     [ $code -eq 137 ] || break
     kills=$((kills + 1))
   done
+  [ -t 1 ] || [ $((runs % 10)) -ne 9 ] || echo "$task: $kills kills so far"
   runs=$((runs + 1))
   if [ $code -ne 0 ]; then
     lost=$((lost + 1))
