@@ -1,13 +1,26 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "bench/result.h"
+#include "bench/synthetic.h"
 #include "config/config.h"
+#include "train/backend.h"
 #include "train/config_api.h"
 #include "train/machine.h"
+#include "train/precision.h"
+#include "train/trainer.h"
 
 #include <string.h>
 
 #define DEFAULT_SECONDS 3.0
+
+cw_status cw_bench_backend(cw_backend **out, const cw_settings *settings) {
+    cw_env_spec env = cw_synthetic_env(settings, 1); /* actions do not matter to convolutions */
+    cw_agent_spec spec = cw_agent_spec_of(settings, &env);
+    cw_convnet_desc convs = cw_agent_convs(&spec);
+    cw_precision precision;
+    CW_TRY(cw_precision_settle(&precision, settings, &convs, NULL, 0));
+    return cw_backend_select(out, "auto", precision, settings->run.threads);
+}
 
 static cw_status measure(const cw_settings *settings, cw_bench_kind kind,
                          const cw_bench_options *options, cw_bench_result *result) {

@@ -7,7 +7,6 @@
 #include "bench/result.h"
 #include "env/agent_env.h"
 #include "env/suite.h"
-#include "train/backend.h"
 #include "train/trainer.h"
 
 #include <stdio.h>
@@ -42,7 +41,7 @@ static cw_status open_bench(env_bench *b, cw_bench_result *out) {
     cw_bench_figure_add(out, "start of the environment", 1e3 * (cw_clock_s() - from), "ms");
     from = cw_clock_s();
     const cw_env_spec *spec = &b->env.env.spec;
-    CW_TRY(cw_backend_select(&b->be, "auto", s->run.precision, s->run.threads));
+    CW_TRY(cw_bench_backend(&b->be, s));
     cw_agent_spec agent = cw_agent_spec_of(s, spec);
     CW_TRY(cw_agent_create(&b->agent, b->be, &agent));
     CW_TRY(cw_agent_init(b->agent, s->run.seed));

@@ -4,7 +4,6 @@
 #include "bench/alone.h"
 #include "bench/result.h"
 #include "bench/synthetic.h"
-#include "train/backend.h"
 #include "train/trainer.h"
 
 #include <stdio.h>
@@ -79,7 +78,7 @@ static cw_status run(const ops_bench *b, const cw_settings *s, cw_bench_result *
 cw_status cw_bench_ops(const cw_settings *settings, const cw_bench_options *options,
                        cw_bench_result *out) {
     cw_backend *be;
-    CW_TRY(cw_backend_select(&be, "auto", settings->run.precision, settings->run.threads));
+    CW_TRY(cw_bench_backend(&be, settings));
     ops_bench b = {.be = be, .budget_s = 0.1 * options->seconds};
     cw_status status = run(&b, settings, out);
     cw_backend_destroy(be);

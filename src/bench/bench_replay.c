@@ -5,7 +5,6 @@
 #include "base/memory.h"
 #include "bench/result.h"
 #include "bench/synthetic.h"
-#include "train/backend.h"
 #include "train/trainer.h"
 
 #include <stdio.h>
@@ -76,7 +75,7 @@ static cw_status run(replay_bench *b, cw_bench_result *out) {
     cw_replay_desc desc = cw_replay_desc_of(s, &world);
     cw_bench_forget_peak();
     b->base = cw_bench_resident_memory();
-    CW_TRY(cw_backend_select(&b->be, "auto", s->run.precision, s->run.threads));
+    CW_TRY(cw_bench_backend(&b->be, s));
     CW_TRY(cw_agent_create(&b->agent, b->be, &spec));
     CW_TRY(cw_agent_init(b->agent, s->run.seed));
     CW_TRY(cw_actor_create(&b->actor, b->agent, 1));

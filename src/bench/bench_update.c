@@ -5,7 +5,6 @@
 #include "bench/alone.h"
 #include "bench/result.h"
 #include "bench/synthetic.h"
-#include "train/backend.h"
 #include "train/trainer.h"
 #include "train/update_job.h"
 
@@ -38,7 +37,7 @@ static int common_period(int a, int b, int c) {
 
 static cw_status open_bench(update_bench *b, const char *in) {
     const cw_settings *s = b->settings;
-    CW_TRY(cw_backend_select(&b->be, "auto", s->run.precision, s->run.threads));
+    CW_TRY(cw_bench_backend(&b->be, s));
     cw_recorder_init(&b->recorder, b->be);
     if (in != NULL) {
         CW_TRY(cw_update_job_open(&b->job, &b->recorder.be, s, in));

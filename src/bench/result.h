@@ -21,6 +21,9 @@ void cw_samples_add(cw_samples *samples, double seconds);
 double cw_samples_median(const cw_samples *samples); /* 0 when there are none */
 double cw_samples_best(const cw_samples *samples);
 
+/* The backend that a run with these settings would compute on. */
+cw_status cw_bench_backend(cw_backend **out, const cw_settings *settings);
+
 /* Peak resident memory of this process so far and what is resident now, bytes; 0 when the system
  * does not tell. */
 double cw_bench_peak_memory(void);
