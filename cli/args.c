@@ -1,9 +1,8 @@
 #include "cli.h"
 
-#include <curlew/names.h>
-
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define MOST_OPTIONS 32
@@ -19,16 +18,14 @@ static int unknown_option(const cli_command *command, const char *word, size_t n
     int n_names = 1;
     for (const cli_option *o = command->options; o && o->name && n_names <= MOST_OPTIONS; o++)
         names[n_names++] = o->name;
-    char name[64];
+    char name[64], otherwise[96];
+    cli_suggestion suggestion;
     if (n >= sizeof name) n = sizeof name - 1;
     memcpy(name, word, n);
     name[n] = '\0';
-    const char *near = cw_nearest_name(name, names, n_names);
-    if (near)
-        return cli_report(CLI_USAGE, "%s has no option %s; did you mean %s?", command->name, name,
-                          near);
-    return cli_report(CLI_USAGE, "%s has no option %s; see `curlew help %s`", command->name, name,
-                      command->name);
+    snprintf(otherwise, sizeof otherwise, "see `curlew help %s`", command->name);
+    return cli_report(CLI_USAGE, "%s has no option %s%s", command->name, name,
+                      cli_suggest(name, names, n_names, otherwise, &suggestion));
 }
 
 /* Takes argv[*i], which begins with '-', and its value. */

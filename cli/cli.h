@@ -13,6 +13,9 @@
 #include <stdint.h>
 
 /* Exit codes; a run stopped by signal N after its checkpoint exits with 128 + N. */
+#define CLI_MOST_WORDS 256 /* of a command line that is completed */
+#define CLI_MOST_KEYS  256
+
 enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_SIGNAL = 128 };
 
 typedef struct cli_option {
@@ -54,6 +57,11 @@ struct cli_args {
 /* All commands; *n of them. */
 const cli_command *cli_commands(int *n);
 
+/* The command of that name, NULL after reporting that there is none. (help.c) */
+const cli_command *cli_command_find(const char *word);
+/* What `help COMMAND` prints. (help.c) */
+void cli_help_print(const cli_command *command);
+
 /* One function per command, each in a file of its name or its family's. */
 int cli_train(const cli_args *args);
 int cli_eval(const cli_args *args);
@@ -68,6 +76,7 @@ int cli_update(const cli_args *args);
 int cli_bench(const cli_args *args);
 int cli_doctor(const cli_args *args);
 int cli_help(const cli_args *args);
+int cli_completion(const cli_args *args);
 int cli_version(const cli_args *args);
 
 /* ---- args.c ---- */
@@ -100,6 +109,16 @@ int cli_configure(const cli_args *args, cw_config **out);
  * that there is none. */
 const char *cli_task_name(const char *word);
 
+/* ---- suggest.c ---- */
+typedef struct cli_suggestion {
+    char text[512];
+} cli_suggestion;
+
+/* What to say about a word that is none of the names: "; did you mean A or B?", or "; " and
+ * `otherwise` when nothing is near. The text lies in *out. */
+const char *cli_suggest(const char *word, const char *const *names, int n, const char *otherwise,
+                        cli_suggestion *out);
+
 /* ---- report.c ---- */
 /* Writes "curlew: MESSAGE" to stderr as one line and returns `code`. */
 int cli_report(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -120,10 +139,10 @@ void cli_signals_catch(void);
 /* The signal that asked for a stop, 0 when none did. */
 int cli_signals_caught(void);
 
-/* Whether the process was stopped and continued (Ctrl-Z, fg) since the last call; from the first
- * cli_signals_watch_continue on. */
-void cli_signals_watch_continue(void);
-bool cli_signals_take_continue(void);
+/* Whether the process was suspended from the terminal (Ctrl-Z) since the last call, counted from
+ * cli_signals_watch_suspend on. */
+void cli_signals_watch_suspend(void);
+bool cli_signals_take_suspend(void);
 
 /* ---- progress.c ---- */
 /* Callbacks that show a run on stdout: messages, and either the panel, redrawn in place below

@@ -10,14 +10,14 @@
 #define CONFIG                                                                                     \
     { "--config", "FILE", NULL, "apply an INI file over the profile; may be given several times" }
 #define PROFILE                                                                                    \
-    { "--profile", "P", NULL, "built-in profile to start from (default paper)" }
+    { "--profile", "PROFILE", NULL, "built-in profile to start from (default paper)" }
 
 static const cli_option train_options[] = {
     PROFILE,
     CONFIG,
     {"--seed", "N", "run.seed", "seed of the run (default 1)"},
     {"--steps", "FRAMES", "train.frames", "environment frames to train for (default 100000)"},
-    {"--precision", "P", "run.precision", "auto, f32 or bf16"},
+    {"--precision", "auto|f32|bf16", "run.precision", "arithmetic of the large products"},
     {"--threads", "N", "run.threads", "threads of the update (default: every core)"},
     {"--out", "DIR", "run.out", "run folder (default runs/TASK-PROFILE-seedN)"},
     {"--checkpoint-every", "FRAMES", "train.checkpoint_every",
@@ -44,7 +44,7 @@ static const cli_option record_options[] = {
 
 static const cli_option plot_options[] = {
     {"--out", "FILE", NULL, "picture to write, .svg or .png; may be given several times"},
-    {"--x", "AXIS", NULL, "frames or hours (default frames)"},
+    {"--x", "frames|hours", NULL, "what the curves run along (default frames)"},
     {"--over-tasks", NULL, NULL, "one curve for a setting over all of its tasks"},
     FORCE,
     JSON,
@@ -67,7 +67,7 @@ static const cli_option rollout_options[] = {
     {"--actions", "FILE", NULL, "safetensors file with the actions"},
     {"--out", "FILE", NULL, "safetensors file to write"},
     {"--frames", "LIST", NULL, "control steps to render, as 0,100,200 (default: none)"},
-    {"--renderer", "R", NULL, "auto, egl or osmesa"},
+    {"--renderer", "auto|egl|osmesa", NULL, "what draws the frames (default auto)"},
     {NULL, NULL, NULL, NULL}};
 
 static const cli_option update_options[] = {
@@ -75,7 +75,12 @@ static const cli_option update_options[] = {
     {"--out", "FILE", NULL, "safetensors file to write: parameters, losses"},
     PROFILE,
     CONFIG,
-    {"--backend", "B", NULL, "auto, ref or ref64 (plain loops in double)"},
+    {"--backend", "auto|ref|ref64", NULL, "what computes; ref64: plain loops in double"},
+    {NULL, NULL, NULL, NULL}};
+
+static const cli_option help_options[] = {
+    {"--man", NULL, NULL, "the man page, in mdoc; of `keys` too"},
+    {"--share", "DIR", NULL, "write man pages and shell completion below DIR, as under /usr/share"},
     {NULL, NULL, NULL, NULL}};
 
 static const cli_option bench_options[] = {
@@ -206,9 +211,20 @@ static const cli_command command_table[] = {
      "Checks processor, memory, renderer, models and disk, line by line. Exit code 0 when a\n"
      "default run would work.",
      "curlew doctor", NULL, 0, 0, false, cli_doctor},
-    {"help", "[COMMAND]", "this list, or a command's own help",
-     "Prints the list of commands, or everything about one of them.", "curlew help train", NULL, 0,
-     1, false, cli_help},
+    {"help", "[COMMAND]", "this list, a command's own help, or what a key means",
+     "Prints the list of commands, everything about one of them, or, given the name of a setting\n"
+     "(section.key), its type, range, default, meaning and source.",
+     "curlew help train\n"
+     "curlew help update.batch_size\n"
+     "curlew help --man train",
+     help_options, 0, 1, false, cli_help},
+    {"completion", "bash|zsh|fish", "completion of command lines for a shell",
+     "Prints a script that teaches a shell to complete commands, options, tasks, profiles and\n"
+     "settings. An installed curlew has it in place. The scripts ask `curlew completion words --\n"
+     "WORD ...`, which prints what the last word may become.",
+     "curlew completion bash\n"
+     "curlew completion words -- train cart",
+     NULL, 1, CLI_MOST_WORDS, false, cli_completion},
     {"version", "", "the version", "Prints the version.", "curlew version", NULL, 0, 0, false,
      cli_version},
 };

@@ -1,7 +1,5 @@
 #include "cli.h"
 
-#include <curlew/names.h>
-
 #include <stdio.h>
 #include <string.h>
 
@@ -93,10 +91,8 @@ const char *cli_task_name(const char *word) {
         names[n] = task.name;
         if (same_task(word, task.name)) return task.name;
     }
-    const char *near = cw_nearest_name(word, names, n);
-    if (near)
-        cli_report(CLI_USAGE, "no task \"%.80s\"; did you mean %s?", word, near);
-    else
-        cli_report(CLI_USAGE, "no task \"%.80s\"; `curlew list tasks` shows them all", word);
+    cli_suggestion suggestion;
+    cli_report(CLI_USAGE, "no task \"%.80s\"%s", word,
+               cli_suggest(word, names, n, "`curlew list tasks` shows them all", &suggestion));
     return NULL;
 }

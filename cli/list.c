@@ -1,8 +1,6 @@
 #include "cli.h"
 #include "json.h"
 
-#include <curlew/names.h>
-
 #include <stdio.h>
 #include <string.h>
 
@@ -181,11 +179,10 @@ static int no_topic(const char *word) {
     static const char *const topics[] = {"tasks", "profiles", "keys"};
     for (int i = 0; i < 3; i++)
         if (strcmp(word, topics[i]) == 0) return CLI_DONE;
-    const char *near = cw_nearest_name(word, topics, 3);
-    if (near)
-        return cli_report(CLI_USAGE, "nothing to list under \"%s\"; did you mean %s?", word, near);
-    return cli_report(CLI_USAGE, "nothing to list under \"%s\"; there are tasks, profiles and keys",
-                      word);
+    cli_suggestion suggestion;
+    return cli_report(
+        CLI_USAGE, "nothing to list under \"%s\"%s", word,
+        cli_suggest(word, topics, 3, "there are tasks, profiles and keys", &suggestion));
 }
 
 int cli_list(const cli_args *args) {

@@ -51,7 +51,7 @@ void cli_screen_panel(cli_screen *screen, const cli_panel *panel) {
     screen->panel = panel;
     screen->look.color = !is_set("NO_COLOR");
     screen->look.utf8 = speaks_utf8();
-    cli_signals_watch_continue();
+    cli_signals_watch_suspend();
 }
 
 /* The window; COLUMNS may ask for a narrower panel. */
@@ -118,7 +118,7 @@ static void go_to_top(const cli_screen *screen, bool *clear) {
 
 static void erase_panel(cli_screen *screen) {
     bool clear;
-    if (cli_signals_take_continue()) screen->drawn.n = 0; /* it stands above the shell's lines */
+    if (cli_signals_take_suspend()) screen->drawn.n = 0; /* it stands above the shell's lines */
     if (screen->drawn.n == 0) return;
     measure_window(&screen->look);
     go_to_top(screen, &clear);
@@ -130,7 +130,7 @@ static void erase_panel(cli_screen *screen) {
 static bool draw_panel(cli_screen *screen) {
     bool clear = true;
     if (!screen->panel || !in_foreground()) return false;
-    if (cli_signals_take_continue()) screen->drawn.n = 0;
+    if (cli_signals_take_suspend()) screen->drawn.n = 0;
     measure_window(&screen->look);
     bool stood = screen->drawn.n > 0;
     if (stood) go_to_top(screen, &clear);

@@ -3,7 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t caught = 0, continued = 0;
+static volatile sig_atomic_t caught = 0, suspended = 0;
 
 static void on_signal(int number) {
     if (caught) _exit(CLI_SIGNAL + number);
@@ -33,19 +33,30 @@ int cli_signals_caught(void) {
     return caught;
 }
 
-static void on_continue(int number) {
-    (void)number;
-    continued = 1;
+static void catch_suspend(void);
+
+/* Suspends the process after all, as if nobody had caught the signal. */
+static void on_suspend(int number) {
+    suspended = 1;
+    raise(number);
+    catch_suspend();
 }
 
-void cli_signals_watch_continue(void) {
-    struct sigaction action = {.sa_handler = on_continue, .sa_flags = SA_RESTART};
+static void catch_suspend(void) {
+    struct sigaction action = {.sa_handler = on_suspend,
+                               .sa_flags = SA_RESTART | SA_RESETHAND | SA_NODEFER};
     sigemptyset(&action.sa_mask);
-    (void)sigaction(SIGCONT, &action, NULL);
+    (void)sigaction(SIGTSTP, &action, NULL);
 }
 
-bool cli_signals_take_continue(void) {
-    bool was = continued != 0;
-    continued = 0;
+void cli_signals_watch_suspend(void) {
+    struct sigaction before;
+    /* A shell without job control ignores it. */
+    if (sigaction(SIGTSTP, NULL, &before) == 0 && before.sa_handler == SIG_DFL) catch_suspend();
+}
+
+bool cli_signals_take_suspend(void) {
+    bool was = suspended != 0;
+    suspended = 0;
     return was;
 }

@@ -29,6 +29,9 @@ libosmesa6        the renderer to fall back on where EGL does not work
 '
 setup_packages_of[test]='
 libcmocka-dev     the unit-test library
+mandoc            checks the man pages
+zsh               its completion is tried; bash is there
+fish              the same
 g++               compiles the public headers as C++
 '
 setup_packages_of[lint]='
