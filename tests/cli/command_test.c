@@ -416,6 +416,8 @@ static void examples_of_the_help_work(void **state) {
     static char help[8192];
     int n = 0;
     for (int i = 0; i < n_names; i++) {
+        /* It starts the command for each of its runs and writes their folder: tests of its own. */
+        if (strcmp(names[i], "sweep") == 0) continue;
         char words[256];
         snprintf(words, sizeof words, "help %.15s", names[i]);
         run(words);
