@@ -2,8 +2,8 @@
  * must be whole, nothing may leak, and the run that goes on must end in the same bits as one that
  * nothing ever happened to.
  *
- *   train_fault_test            every fault of the world, and every 31st of the file and memory ones
- *   train_fault_test --every    each of them */
+ *   train_fault_test            every fault of the world, and every 31st of the file and memory
+ * ones train_fault_test --every    each of them */
 #include "base/file.h"
 #include "base/memory.h"
 #include "test.h"
