@@ -78,6 +78,7 @@ int cli_doctor(const cli_args *args);
 int cli_help(const cli_args *args);
 int cli_completion(const cli_args *args);
 int cli_version(const cli_args *args);
+int cli_export(const cli_args *args);
 
 /* ---- args.c ---- */
 /* Splits argv[0..argc) (without program and command name) by the command's tables. items has room

@@ -57,6 +57,15 @@ static const cli_option report_options[] = {
 
 static const cli_option compare_options[] = {JSON, {NULL, NULL, NULL, NULL}};
 
+static const cli_option export_options[] = {
+    {"--onnx", "FILE", NULL,
+     "ONNX model: bytes of whole frames in, action in the task's bounds out"},
+    {"--encoder", NULL, NULL, "the model ends at the encoder: its features out, no action"},
+    {"--weights", "FILE", NULL, "safetensors file of every parameter, under PyTorch's names"},
+    {"--examples", "FILE", NULL, "safetensors file of real frames with their actions and features"},
+    FORCE,
+    {NULL, NULL, NULL, NULL}};
+
 static const cli_option list_options[] = {
     {"--markdown", NULL, NULL, "with keys: the table of docs/configuration.md"},
     JSON,
@@ -177,6 +186,16 @@ static const cli_command command_table[] = {
      "curlew compare runs/cartpole-swingup-paper-seed1 runs/cartpole-swingup-authors-seed1\n"
      "curlew compare runs/before runs/after --json",
      compare_options, 2, 2, false, cli_compare},
+    {"export", "RUN", "take a policy elsewhere: ONNX, safetensors",
+     "Writes the policy of RUN (a run folder, or a file of weights in one) for other programs.\n"
+     "The ONNX model takes u8 stacks (batch, frames x 3, height, width), oldest frame first; the\n"
+     "centre crop, scaling, tanh and the task's bounds are inside. --examples are stacks of a "
+     "real\n"
+     "episode with what curlew makes of them, to check a model with. See docs/export.md.",
+     "curlew export runs/cartpole-swingup-paper-seed1 --onnx policy.onnx\n"
+     "curlew export runs/cartpole-swingup-paper-seed1 --onnx encoder.onnx --encoder\n"
+     "curlew export runs/walker-walk-authors-seed1/best.safetensors --onnx policy.onnx --force",
+     export_options, 1, 1, false, cli_export},
     {"list", "[tasks|profiles|keys]", "tasks, profiles and configuration keys",
      "Lists the built-in tasks, the profiles with what they change, and every configuration key\n"
      "with default, type, range, meaning and source; all three when no word is given.",

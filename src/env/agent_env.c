@@ -42,7 +42,8 @@ cw_status cw_agent_env_reset(cw_agent_env *env, uint8_t *frame) {
 }
 
 /* dmc2gym's arithmetic: bounds and their difference in f32, the rest in f64, the result in f32. */
-static cw_status scale_action(const cw_env_spec *spec, const float *action, double *out) {
+cw_status cw_agent_env_bounds(const cw_agent_env *env, const float *action, double *out) {
+    const cw_env_spec *spec = &env->env.spec;
     for (int i = 0; i < spec->action_dim; i++) {
         if (!(action[i] >= -1.0f && action[i] <= 1.0f))
             return cw_fail(CW_EINVAL, "action %d is %g; it must be -1 to 1", i, (double)action[i]);
@@ -58,7 +59,7 @@ cw_status cw_agent_env_step(cw_agent_env *env, const float *action, cw_timestep 
                             uint8_t *frame) {
     const cw_env *inner = &env->env;
     double scaled[CW_MAX_ACTION_DIM];
-    CW_TRY(scale_action(&inner->spec, action, scaled));
+    CW_TRY(cw_agent_env_bounds(env, action, scaled));
     cw_timestep total = {.reward = 0.0, .discount = 1.0, .last = false, .frames = 0};
     while (total.frames < env->action_repeat && !total.last) {
         cw_env_step step;

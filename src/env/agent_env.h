@@ -21,6 +21,10 @@ void cw_agent_env_deinit(cw_agent_env *env);
 /* Starts an episode and renders its first frame into `frame`. */
 cw_status cw_agent_env_reset(cw_agent_env *env, uint8_t *frame);
 
+/* `action` (A) in [-1, 1], mapped affinely to the environment's bounds and rounded to f32 as
+ * dmc2gym does, in out (A). CW_EINVAL when it is outside. */
+cw_status cw_agent_env_bounds(const cw_agent_env *env, const float *action, double *out);
+
 /* One agent step: `action` (A) in [-1,1], mapped affinely to the bounds and rounded to f32 as
  * dmc2gym does; repeats it, stopping early at the episode's end; renders the last state. */
 cw_status cw_agent_env_step(cw_agent_env *env, const float *action, cw_timestep *out,

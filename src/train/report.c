@@ -134,18 +134,7 @@ static cw_status write_curve(cw_trainer *trainer, char path[CW_PATH]) {
 
 static cw_status write_weights(cw_trainer *trainer, char path[CW_PATH]) {
     CW_TRY(cw_folder_path(path, trainer->settings.run.out, "weights.safetensors"));
-    cw_weights *weights;
-    CW_TRY(cw_alloc(&weights, 1, sizeof *weights, "the table of tensors"));
-    cw_status status = cw_weights_collect(weights, trainer->agent, false);
-    if (status == CW_OK) {
-        status = cw_weights_add_meta(weights, "profile", trainer->settings.run.profile);
-    }
-    if (status == CW_OK) {
-        status =
-            cw_safetensors_write(path, weights->entry, weights->n, weights->meta, weights->n_meta);
-    }
-    cw_free(weights);
-    return status;
+    return cw_weights_write(path, trainer->agent, trainer->settings.run.profile);
 }
 
 /* Milliseconds per update or agent step by phase, for the session that ends now. */

@@ -33,6 +33,7 @@ static cw_status locate(const char *run, char folder[CW_PATH], bool *is_file) {
 static cw_status open_world(cw_session *s, const char *run) {
     int action_repeat;
     CW_TRY(cw_folder_settings(run, &s->settings));
+    if (s->exact) s->settings.run.precision = CW_PRECISION_F32;
     CW_TRY(cw_task_factory_init(&s->factory, &s->settings, &action_repeat));
     cw_env bare;
     uint32_t seed = cw_eval_seed(s->settings.run.seed, SESSION_EVAL_INDEX);
@@ -70,10 +71,11 @@ void cw_session_close(cw_session *s) {
 }
 
 /* A session by one of the two functions above. */
-static cw_status open_session(cw_session **out, const char *run,
+static cw_status open_session(cw_session **out, const char *run, bool exact,
                               cw_status (*open)(cw_session *s, const char *run)) {
     cw_session *s;
     CW_TRY(cw_alloc(&s, 1, sizeof *s, "a session"));
+    s->exact = exact;
     cw_status status = open(s, run);
     if (status != CW_OK) {
         cw_session_close(s);
@@ -84,7 +86,11 @@ static cw_status open_session(cw_session **out, const char *run,
 }
 
 cw_status cw_session_open_env(cw_session **out, const char *run) {
-    return open_session(out, run, open_world);
+    return open_session(out, run, false, open_world);
+}
+
+cw_status cw_session_open(cw_session **out, const char *run, bool exact) {
+    return open_session(out, run, exact, open_parts);
 }
 
 static bool should_stop(void *context) {
@@ -112,7 +118,7 @@ cw_status cw_evaluate(const char *run, int episodes, const cw_callbacks *callbac
         return cw_fail(CW_EINVAL, "the number of episodes is %d; it must be 1 or more", episodes);
     }
     cw_session *s;
-    CW_TRY(open_session(&s, run, open_parts));
+    CW_TRY(cw_session_open(&s, run, false));
     cw_callbacks copy = callbacks != NULL ? *callbacks : (cw_callbacks){0};
     cw_eval_source source = {.create = cw_task_factory_create,
                              .user = &s->factory,
@@ -158,7 +164,7 @@ cw_status cw_record(const char *run, const char *out, const cw_record_options *o
                        CW_RECORD_SCALE_MAX);
     }
     if (out != NULL) CW_TRY(cw_target_check(out, options->replace));
-    CW_TRY(open_session(&s, run, open_parts));
+    CW_TRY(cw_session_open(&s, run, false));
     cw_status status = out == NULL ? usual_path(path, run) : CW_OK;
     if (out == NULL) out = path;
     if (status == CW_OK) status = cw_target_check(out, options->replace);

@@ -239,3 +239,16 @@ cw_status cw_weights_load(cw_agent *agent, const cw_safetensors *file) {
     }
     return CW_OK;
 }
+
+cw_status cw_weights_write(const char *path, cw_agent *agent, const char *profile) {
+    cw_weights *weights;
+    CW_TRY(cw_alloc(&weights, 1, sizeof *weights, "the table of tensors"));
+    cw_status status = cw_weights_collect(weights, agent, false);
+    if (status == CW_OK) status = cw_weights_add_meta(weights, "profile", profile);
+    if (status == CW_OK) {
+        status =
+            cw_safetensors_write(path, weights->entry, weights->n, weights->meta, weights->n_meta);
+    }
+    cw_free(weights);
+    return status;
+}

@@ -31,6 +31,9 @@ cw_status cw_weights_collect(cw_weights *weights, cw_agent *agent, bool moments)
 cw_status cw_weights_add(cw_weights *weights, const char *name, const cw_tensor *tensor);
 cw_status cw_weights_add_meta(cw_weights *weights, const char *key, const char *value);
 
+/* Writes every parameter, without optimiser state, and the profile's name as metadata; atomic. */
+cw_status cw_weights_write(const char *path, cw_agent *agent, const char *profile);
+
 /* Whether `name` belongs to an agent's file: a parameter, an alias of one, or optimiser state. */
 bool cw_weights_known(cw_agent *agent, const char *name);
 

@@ -102,6 +102,8 @@ static void usage_errors_are_one_line_and_write_nothing(void **state) {
         {"list nothing", "nothing to list under \"nothing\"; there are tasks, profiles and keys"},
         {"list task", "did you mean tasks?"},
         {"list tasks --markdown", "--markdown goes with"},
+        {"export r", "export needs --onnx, --weights or --examples"},
+        {"export r --weights w --encoder", "--encoder goes with --onnx"},
         {"list --markdown", "--markdown goes with"},
         {"list keys --markdown --json", "--markdown or --json, not both"},
         {"rollout toy", "rollout needs --seed"},

@@ -10,6 +10,7 @@
 #include "env/suite.h"
 
 #include <curlew/bench.h>
+#include <curlew/export.h>
 #include <curlew/run.h>
 
 #include <inttypes.h>
@@ -144,6 +145,14 @@ cw_status cw_record(const char *run_folder, const char *out, const cw_record_opt
         callbacks->line(callbacks->user, line);
     }
     *episode_return = 7;
+    return CW_OK;
+}
+
+cw_status cw_run_export(const char *run_folder, const cw_export *what) {
+    CW_TRY(fake_ending());
+    printf("export %s onnx=%s encoder=%d weights=%s examples=%s force=%d\n", run_folder,
+           what->onnx ? what->onnx : "-", what->encoder, what->weights ? what->weights : "-",
+           what->examples ? what->examples : "-", what->force);
     return CW_OK;
 }
 

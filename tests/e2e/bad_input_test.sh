@@ -34,6 +34,9 @@ expect 1 "file" -- train toy --profile tiny --out "$work/file/run"
 expect 1 "replay.capacity" -- train toy --profile tiny --out o replay.capacity=1000000000
 expect 1 "empty" -- eval "$work/empty"
 expect 1 "empty" -- record "$work/empty"
+expect 1 "empty" -- export "$work/empty" --onnx o
+expect 2 "--onnx" -- export "$work/empty"
+expect 1 "file exists already" -- export "$work/empty" --onnx "$work/file"
 expect 1 "missing.safetensors" -- rollout toy --seed 1 --actions missing.safetensors --out o
 expect 1 "noise.safetensors" -- rollout cartpole-swingup --seed 1 --actions noise.safetensors --out o
 expect 1 "missing.safetensors" -- update --in missing.safetensors --out o
