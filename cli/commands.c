@@ -20,6 +20,8 @@ static const cli_option train_options[] = {
     {"--precision", "auto|f32|bf16", "run.precision", "arithmetic of the large products"},
     {"--threads", "N", "run.threads", "threads of the update (default: every core)"},
     {"--out", "DIR", "run.out", "run folder (default runs/TASK-PROFILE-seedN)"},
+    {"--weights", "FILE", "train.weights",
+     "safetensors file of weights that a new run starts from"},
     {"--checkpoint-every", "FRAMES", "train.checkpoint_every",
      "environment frames between checkpoints (default 10000)"},
     {"--fresh", NULL, "run.fresh", "start a new run; refuse a folder that is not empty"},

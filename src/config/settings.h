@@ -98,11 +98,12 @@ typedef struct cw_train_settings {
     int64_t seed_steps; /* agent steps with uniform random actions, before the first update */
     int64_t eval_every; /* environment frames between evaluations; 0 = only at the end */
     int eval_episodes;
-    int64_t checkpoint_every; /* environment frames between checkpoints */
-    int checkpoint_keep;      /* newest checkpoints that stay */
-    bool checkpoint_best;     /* the parameters of the best evaluation stay as well */
-    int64_t log_every;        /* agent steps between metrics rows */
-    bool video;               /* record the first evaluation episode of the final policy */
+    int64_t checkpoint_every;      /* environment frames between checkpoints */
+    int checkpoint_keep;           /* newest checkpoints that stay */
+    bool checkpoint_best;          /* the parameters of the best evaluation stay as well */
+    int64_t log_every;             /* agent steps between metrics rows */
+    char weights[CW_SETTING_TEXT]; /* file of the weights to start from; "" = initialise */
+    bool video;                    /* record the first evaluation episode of the final policy */
 } cw_train_settings;
 
 typedef struct cw_tensorboard_settings {

@@ -216,6 +216,9 @@ static const cw_key key_table[] = {
          "curlew"),
     NUMBER(train.log_every, "100", 1, MANY, FREE, "agent steps from one metrics row to the next",
            "code"),
+    TEXT(train.weights, "", FIXED,
+         "safetensors file of weights that a new run starts from; empty = initialise from the seed",
+         "curlew"),
     FLAG(train.video, "true", FREE, "record the first evaluation episode of the final policy",
          "curlew"),
 

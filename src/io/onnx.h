@@ -34,19 +34,19 @@ void cw_onnx_output(cw_onnx *graph, const char *name, const char *doc, cw_dtype 
                     const int64_t *shape, int n);
 
 /* A weight. f32 data are not copied and must stay until the write; f64 are rounded to a copy. */
-void cw_onnx_weight(cw_onnx *graph, const char *name, const cw_tensor *value);
+void cw_onnx_weight(cw_onnx *graph, const char *name, const cw_tensor *tensor);
 /* A constant of n whole numbers, at most 4. */
-void cw_onnx_constant(cw_onnx *graph, const char *name, const int64_t *value, int n);
+void cw_onnx_constant(cw_onnx *graph, const char *name, const int64_t *values, int n);
 
 /* A node of operator `op` with one output, which names the node too. `inputs` ends with NULL.
  * Attributes of the node added last follow. */
 void cw_onnx_node(cw_onnx *graph, const char *op, const char *output, const char *const *inputs);
-void cw_onnx_attribute_int(cw_onnx *graph, const char *name, int64_t value);
-void cw_onnx_attribute_ints(cw_onnx *graph, const char *name, const int64_t *values, int n);
-void cw_onnx_attribute_float(cw_onnx *graph, const char *name, double value);
+void cw_onnx_attribute_int(cw_onnx *graph, const char *name, int64_t number);
+void cw_onnx_attribute_ints(cw_onnx *graph, const char *name, const int64_t *values, int count);
+void cw_onnx_attribute_float(cw_onnx *graph, const char *name, double number);
 
 /* A pair of metadata_props. */
-void cw_onnx_meta(cw_onnx *graph, const char *key, const char *value);
+void cw_onnx_meta(cw_onnx *graph, const char *key, const char *text);
 
 /* Writes the model atomically. CW_EINVAL (too large for the tables above, or for protobuf's 2 GB),
  * CW_EIO, CW_ENOMEM; on failure a file of before is untouched. */

@@ -166,7 +166,13 @@ cw_status cw_run_load_agent(const char *run, cw_agent *agent, cw_replay *replay)
 cw_status cw_file_load_agent(const char *path, cw_agent *agent) {
     cw_safetensors *file;
     CW_TRY(cw_safetensors_open(&file, path, WEIGHTS_FILE_MAX));
-    cw_status status = cw_weights_load(agent, file);
+    cw_status status = CW_OK;
+    for (int i = 0; i < cw_safetensors_count(file) && status == CW_OK; i++) {
+        const char *name = cw_safetensors_name(file, i);
+        if (cw_weights_known(agent, name)) continue;
+        status = cw_fail(CW_EFORMAT, "no parameter of this agent is called '%.80s'", name);
+    }
+    if (status == CW_OK) status = cw_weights_load(agent, file);
     cw_safetensors_close(file);
     return status == CW_OK ? CW_OK : cw_fail_in(status, "%s", path);
 }

@@ -1,6 +1,7 @@
 /* The training loop. */
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/rng.h"
 #include "config/config.h"
@@ -194,11 +195,28 @@ static cw_status say_what_runs(cw_trainer *trainer) {
     return CW_OK;
 }
 
+/* Parameters of a new run: from its seed, or from a file. */
+static cw_status init_agent(cw_trainer *trainer) {
+    const char *path = trainer->settings.train.weights;
+    CW_TRY(cw_agent_init(trainer->agent, trainer->settings.run.seed));
+    return path[0] != '\0' ? cw_file_load_agent(path, trainer->agent) : CW_OK;
+}
+
+/* A file of weights that does not fit is to be told before the folder is touched; a run that goes
+ * on does not need it any more. */
+static cw_status try_weights(cw_trainer *trainer) {
+    char config[CW_PATH];
+    if (trainer->settings.train.weights[0] == '\0') return CW_OK;
+    CW_TRY(cw_folder_path(config, trainer->settings.run.out, "config.ini"));
+    return cw_file_exists(config) ? CW_OK : init_agent(trainer);
+}
+
 /* The folder is touched last: a run that cannot be leaves nothing behind. */
 static cw_status open_run(cw_trainer *trainer) {
     CW_TRY(cw_settings_check(&trainer->settings));
     CW_TRY(open_env(trainer));
     CW_TRY(open_learner(trainer));
+    CW_TRY(try_weights(trainer));
     bool configured;
     cw_settings before;
     CW_TRY(cw_folder_open(&trainer->settings, &trainer->lock_fd, &configured, &before));
@@ -213,7 +231,7 @@ static cw_status open_run(cw_trainer *trainer) {
         cw_trainer_line(trainer, "going on from %lld frames, %lld updates",
                         (long long)trainer->state.frames, (long long)trainer->state.updates);
     } else {
-        CW_TRY(cw_agent_init(trainer->agent, trainer->settings.run.seed));
+        CW_TRY(init_agent(trainer));
     }
     CW_TRY(cw_trainer_open_logs(trainer));
     trainer->earlier_wall_s = trainer->state.wall_s;
