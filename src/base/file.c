@@ -38,7 +38,7 @@ cw_status cw_file_open(const char *path, int *fd, uint64_t *bytes) {
     if (opened < 0) {
         return cw_fail(errno == ENOENT ? CW_ENOTFOUND : CW_EIO, "%s: %s", path, strerror(errno));
     }
-    struct stat info;
+    struct stat info = {0};
     cw_status status = CW_OK;
     if (cw_file_fault_due() || fstat(opened, &info) != 0) {
         status = cw_fail(CW_EIO, "%s: %s", path, strerror(errno));
