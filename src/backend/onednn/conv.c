@@ -18,12 +18,52 @@ static cw_status run(const cw_convnet *net, const cw_prim *prim, void *scratch,
                        pointers);
 }
 
+/* OIHW to (F/lanes, C, 9, lanes). */
+static void pack_direct(const cw_conv_layer *layer, float *to, const float *weight) {
+    const cw_conv_shape *s = &layer->shape;
+    int64_t lanes = layer->own->lanes;
+    int64_t taps = s->c * 9;
+    for (int64_t f = 0; f < s->f; f++) {
+        for (int64_t k = 0; k < taps; k++) {
+            to[(f / lanes * taps + k) * lanes + f % lanes] = weight[f * taps + k];
+        }
+    }
+}
+
+typedef struct direct_job {
+    const cw_conv_layer *layer;
+    float *y;
+    const float *x, *w, *bias;
+} direct_job;
+
+/* Items are output rows of all samples. */
+static void direct_body(void *context, int64_t begin, int64_t end) {
+    const direct_job *job = context;
+    const cw_conv_shape *s = &job->layer->shape;
+    for (int64_t row = begin; row < end;) {
+        int64_t b = row / s->oh;
+        int64_t stop = end < (b + 1) * s->oh ? end : (b + 1) * s->oh;
+        job->layer->own->conv_forward(job->y + b * s->f * s->oh * s->ow,
+                                      job->x + b * s->c * s->h * s->w, job->w, job->bias, s,
+                                      row - b * s->oh, stop - b * s->oh);
+        row = stop;
+    }
+}
+
+static void forward_direct(const cw_convnet *net, const cw_conv_layer *layer, float *y,
+                           const float *x, const float *w, const float *bias) {
+    direct_job job = {.layer = layer, .y = y, .x = x, .w = w, .bias = bias};
+    cw_parallel_for(net->desc.batch * layer->shape.oh, 1, direct_body, &job);
+}
+
 cw_status cw_onednn_convnet_pack(cw_convnet *net, void *packed, const void *params) {
     cw_onednn_enter(net->be);
     for (int i = 0; i < net->desc.n_layers; i++) {
         const cw_conv_layer *layer = &net->layer[i];
         const float *weight = (const float *)params + layer->param;
-        if (layer->tiles) {
+        if (layer->direct) {
+            pack_direct(layer, at(packed, layer->packed_forward), weight);
+        } else if (layer->tiles) {
             cw_tiles_pack(layer, &layer->forward_tiles, at(packed, layer->packed_forward), weight);
         } else {
             const float *from = weight;
@@ -110,7 +150,9 @@ cw_status cw_onednn_convnet_forward(cw_convnet *net, cw_tensor *features, void *
         const cw_conv_layer *l = &net->layer[i];
         void *pointers[4] = {layer_input(net, acts, i), at(packed, l->packed_forward),
                              at(packed, l->packed_bias), at(acts, l->output)};
-        if (l->tiles) {
+        if (l->direct) {
+            forward_direct(net, l, pointers[3], pointers[0], pointers[1], pointers[2]);
+        } else if (l->tiles) {
             cw_tiles_forward(net, l, pointers[3], pointers[0], pointers[1], pointers[2], scratch);
         } else {
             CW_TRY(run(net, &l->forward, scratch, pointers));

@@ -20,6 +20,7 @@ typedef struct cw_conv_layer {
     cw_prim backward_data, pack_backward;
     /* Loops of our own by the channel blocks of the output; NULL where none fits. */
     const cw_kernels *own;
+    bool direct;            /* the first layer, forward, by the loop of our own */
     bool tiles, tiles_back; /* by Winograd's tiles: forward and backward weights; backward data */
     cw_winograd forward_tiles, backward_tiles; /* where they are used */
     cw_prim backward_weights, unpack_dweight;  /* only when `own` is NULL */

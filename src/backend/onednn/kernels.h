@@ -62,6 +62,10 @@ typedef struct cw_kernels {
      * bias_sums (F). x is the input, dy the gradient to the output. */
     void (*conv_weights)(float *sums, float *bias_sums, const float *x, const float *dy,
                          const cw_conv_shape *shape);
+    /* y = ReLU(conv(x) + bias) of one sample, output rows [begin, end); w (F/lanes, C, 9, lanes), F
+     * a multiple of lanes. */
+    void (*conv_forward)(float *y, const float *x, const float *w, const float *bias,
+                         const cw_conv_shape *shape, int64_t begin, int64_t end);
 
     int64_t tile_rows; /* cw_winograd.strip is a multiple of it */
     /* Input channels [begin, end) of u (36, out_c/lanes, in_c, lanes) from OIHW weights, whose

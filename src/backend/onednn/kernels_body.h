@@ -107,6 +107,8 @@ static void relu_backward_bf16(uint16_t *restrict dy, const uint16_t *restrict y
 typedef float vec __attribute__((vector_size(LANES * 4)));
 typedef float memory_vec __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 
+typedef int vec_bits __attribute__((vector_size(LANES * 4)));
+
 /* Rows of the output that are taken together, so that dy stays in the first-level cache while
  * every input channel passes. */
 #define ROWS 4
@@ -180,6 +182,86 @@ static void conv_weights(float *sums, float *bias_sums, const float *x, const fl
     }
 }
 
+/* Pixels of a row that conv_forward holds in registers, two vectors of filters each. */
+#if LANES == 16
+#define PIXELS 14
+#elif defined(__AVX2__)
+#define PIXELS 6
+#else
+#define PIXELS 3
+#endif
+
+/* `n` neighbouring pixels from the output's at `y`; x points at the first one's corner in channel
+ * 0. `blocks` (1 or 2) vectors of filters. */
+static inline __attribute__((always_inline)) void
+forward_pixels(float *restrict y, const float *restrict x, const float *restrict w,
+               const float *restrict bias, const cw_conv_shape *s, int64_t step, int n,
+               int blocks) {
+    vec acc[PIXELS][2];
+    int64_t w_step = s->c * 9 * LANES;
+    int64_t y_step = s->oh * s->ow * LANES;
+    int64_t x_row = s->w * s->x_block;
+    for (int b = 0; b < blocks; b++) {
+        for (int p = 0; p < n; p++) acc[p][b] = *(const memory_vec *)(bias + b * LANES);
+    }
+    for (int64_t c = 0; c < s->c; c++) {
+        const float *channel = x + c / s->x_block * s->h * x_row + c % s->x_block;
+        for (int64_t k = 0; k < 9; k++) {
+            const float *pixel = channel + k / 3 * x_row + k % 3 * s->x_block;
+            const float *tap = w + (c * 9 + k) * LANES;
+            vec g[2];
+            for (int b = 0; b < blocks; b++) g[b] = *(const memory_vec *)(tap + b * w_step);
+            for (int p = 0; p < n; p++) {
+                for (int b = 0; b < blocks; b++) acc[p][b] += g[b] * pixel[p * step];
+            }
+        }
+    }
+    for (int p = 0; p < n; p++) {
+        for (int b = 0; b < blocks; b++) {
+            vec value = acc[p][b];
+            *(memory_vec *)(y + b * y_step + p * LANES) = (vec)((vec_bits)value & ~(value < 0.0F));
+        }
+    }
+}
+
+/* A row by groups of pixels; a row shorter than a group one by one. */
+static inline __attribute__((always_inline)) void forward_row(float *y, const float *x,
+                                                              const float *w, const float *bias,
+                                                              const cw_conv_shape *s, int64_t step,
+                                                              int blocks) {
+    int64_t j = 0;
+    for (; j + PIXELS <= s->ow; j += PIXELS) {
+        forward_pixels(y + j * LANES, x + j * step, w, bias, s, step, PIXELS, blocks);
+    }
+    if (j < s->ow && s->ow >= PIXELS) { /* some pixels twice: cheaper than one by one */
+        j = s->ow - PIXELS;
+        forward_pixels(y + j * LANES, x + j * step, w, bias, s, step, PIXELS, blocks);
+        return;
+    }
+    for (; j < s->ow; j++) {
+        forward_pixels(y + j * LANES, x + j * step, w, bias, s, step, 1, blocks);
+    }
+}
+
+static void conv_forward(float *y, const float *x, const float *w, const float *bias,
+                         const cw_conv_shape *s, int64_t begin, int64_t end) {
+    int64_t step = s->stride * s->x_block;
+    for (int64_t i = begin; i < end; i++) {
+        const float *from = x + i * s->stride * s->w * s->x_block;
+        for (int64_t f = 0; f < s->f; f += 2 * LANES) {
+            float *to = y + (f / LANES * s->oh + i) * s->ow * LANES;
+            const float *wf = w + f * s->c * 9;
+            if (s->f - f <= LANES) {
+                forward_row(to, from, wf, bias + f, s, step, 1);
+            } else if (step == 2) { /* known to the compiler: addresses without arithmetic */
+                forward_row(to, from, wf, bias + f, s, 2, 2);
+            } else {
+                forward_row(to, from, wf, bias + f, s, step, 2);
+            }
+        }
+    }
+}
+
 #include "backend/onednn/winograd_body.h"
 
 const cw_kernels KERNELS = {
@@ -197,6 +279,7 @@ const cw_kernels KERNELS = {
     .pixels_bf16 = pixels_bf16,
     .relu_backward_bf16 = relu_backward_bf16,
     .conv_weights = conv_weights,
+    .conv_forward = conv_forward,
     .tile_rows = TILE_ROWS,
     .winograd_pack = winograd_pack,
     .winograd_apply = winograd_apply,

@@ -28,8 +28,6 @@
 #define CHANNEL_ROWS 2
 #endif
 
-typedef int vec_bits __attribute__((vector_size(LANES * 4)));
-
 /* Where a tile lies: sample, row and column of its first output. */
 typedef struct tile_place {
     int64_t sample, row, column;
