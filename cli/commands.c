@@ -89,6 +89,8 @@ static const cli_option update_options[] = {
     {"--backend", "auto|ref|ref64", NULL, "what computes; ref64: plain loops in double"},
     {NULL, NULL, NULL, NULL}};
 
+static const cli_option doctor_options[] = {JSON, {NULL, NULL, NULL, NULL}};
+
 static const cli_option help_options[] = {
     {"--man", NULL, NULL, "the man page, in mdoc; of `keys` too"},
     {"--share", "DIR", NULL, "write man pages and shell completion below DIR, as under /usr/share"},
@@ -231,7 +233,9 @@ static const cli_command command_table[] = {
     {"doctor", "", "what this machine offers and lacks",
      "Checks processor, memory, renderer, models and disk, line by line. Exit code 0 when a\n"
      "default run would work.",
-     "curlew doctor", NULL, 0, 0, false, cli_doctor},
+     "curlew doctor\n"
+     "curlew doctor --json",
+     doctor_options, 0, 0, false, cli_doctor},
     {"help", "[COMMAND]", "this list, a command's own help, or what a key means",
      "Prints the list of commands, everything about one of them, or, given the name of a setting\n"
      "(section.key), its type, range, default, meaning and source.",

@@ -1,5 +1,6 @@
 /* curlew: the command. */
 #include "cli.h"
+#include "json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,10 +12,24 @@ static void print_line(void *user, const char *text) {
     puts(text);
 }
 
+static void add_line(void *user, const char *text) {
+    cli_json_text(user, NULL, text);
+}
+
 int cli_doctor(const cli_args *args) {
-    (void)args;
     cw_callbacks callbacks = {.line = print_line};
-    return cli_report_status(cw_doctor(&callbacks));
+    if (!cli_args_flag(args, "--json")) return cli_report_status(cw_doctor(&callbacks));
+    cli_json json;
+    callbacks = (cw_callbacks){.user = &json, .line = add_line};
+    cli_json_open(&json, stdout);
+    cli_json_object(&json, NULL);
+    cli_json_text(&json, "version", cw_version());
+    cli_json_array(&json, "lines");
+    cw_status status = cw_doctor(&callbacks);
+    cli_json_end(&json);
+    cli_json_boolean(&json, "works", status == CW_OK);
+    cli_json_end(&json);
+    return cli_report_status(status);
 }
 
 /* Threads that wait for each other should sleep, not spin: spinning takes the core that the

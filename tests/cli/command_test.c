@@ -189,6 +189,7 @@ static void arguments_reach_the_library(void **state) {
                       "         2.0      50 %          \n"},
         {"bench ops", "\nratio                                       1.25 x\n"},
         {"doctor", "processor: yes\n"},
+        {"doctor --json", "\", \"lines\": [\"processor: yes\"], \"works\": true}\n"},
         {"help sac.discount", "discount per agent step\n\ntype      real\nrange     0 to 1\n"
                               "default   0.99\nsource    paper table 3, code\n"},
         {"help --man", ".Dt CURLEW 1\n"},
