@@ -66,7 +66,7 @@ target_link_libraries(shared PRIVATE curlew::curlew m)
 add_executable(static $example)
 target_link_libraries(static PRIVATE curlew::static m)
 END
-step "CMake configures" "$cmake" -S project -B project/build -DCMAKE_PREFIX_PATH="$work/moved"
+step "CMake configures" "$cmake" -G Ninja -S project -B project/build -DCMAKE_PREFIX_PATH="$work/moved"
 step "CMake builds" "$cmake" --build project/build
 ldd by_shared | grep -q libcurlew || fail "by_shared is not linked with the shared library"
 if ldd by_static | grep -q libcurlew; then fail "by_static is linked with the shared library"; fi
