@@ -1,7 +1,23 @@
 #include "base/parallel.h"
 
 #include <omp.h>
+#include <pthread.h>
 #include <sched.h>
+
+void cw_signals_hold(sigset_t *before) {
+    static const int raised_by_instructions[] = {SIGSEGV, SIGBUS,  SIGFPE, SIGILL,
+                                                 SIGTRAP, SIGABRT, SIGSYS};
+    sigset_t held;
+    sigfillset(&held);
+    for (size_t i = 0; i < sizeof raised_by_instructions / sizeof(int); i++) {
+        sigdelset(&held, raised_by_instructions[i]);
+    }
+    pthread_sigmask(SIG_BLOCK, &held, before);
+}
+
+void cw_signals_release(const sigset_t *before) {
+    pthread_sigmask(SIG_SETMASK, before, NULL);
+}
 
 /* OpenMP, because oneDNN brings it: both then share one set of threads. */
 void cw_parallel_for(int64_t n, int64_t grain, cw_range_fn body, void *context) {
@@ -10,6 +26,8 @@ void cw_parallel_for(int64_t n, int64_t grain, cw_range_fn body, void *context) 
         body(context, 0, n);
         return;
     }
+    sigset_t before;
+    cw_signals_hold(&before);
 #pragma omp parallel
     {
         int64_t parts = omp_get_num_threads();
@@ -18,6 +36,7 @@ void cw_parallel_for(int64_t n, int64_t grain, cw_range_fn body, void *context) 
         int64_t end = n * (part + 1) / parts;
         if (begin < end) body(context, begin, end);
     }
+    cw_signals_release(&before);
 }
 
 int cw_threads_set(int n) {

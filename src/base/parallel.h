@@ -2,14 +2,22 @@
 #ifndef CW_BASE_PARALLEL_H
 #define CW_BASE_PARALLEL_H
 
+#include <signal.h>
 #include <stdint.h>
 
 /* body(context, begin, end) handles items [begin, end). */
 typedef void (*cw_range_fn)(void *context, int64_t begin, int64_t end);
 
+/* Signals stay away from a thread from hold to release, the ones that an instruction itself raises
+ * excepted; what arrives meanwhile is taken by another thread or on release. Vendor kernels need
+ * it: generated code may use the stack pointer as an ordinary register, and the frame of a signal
+ * handler would be written wherever it points. Threads started in between inherit it for good. */
+void cw_signals_hold(sigset_t *before);
+void cw_signals_release(const sigset_t *before);
+
 /* Splits [0, n) into one contiguous range per thread, in a fixed way that depends
  * only on n, grain and the thread count: same count, same bits. Runs in the calling
- * thread when n <= grain. */
+ * thread when n <= grain. Its threads take no signals. */
 void cw_parallel_for(int64_t n, int64_t grain, cw_range_fn body, void *context);
 
 /* Sets how many threads cw_parallel_for and the vendor kernels use when called

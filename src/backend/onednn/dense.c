@@ -10,8 +10,11 @@
 /* Row-major c (m,n) = op(a) op(b) with sums of length k. */
 static cw_status gemm(float *c, const cw_tensor *a, bool a_transposed, const cw_tensor *b,
                       bool b_transposed, int64_t m, int64_t n, int64_t k) {
+    sigset_t before;
+    cw_signals_hold(&before);
     dnnl_status_t status = dnnl_sgemm(a_transposed ? 'T' : 'N', b_transposed ? 'T' : 'N', m, n, k,
                                       1, a->data, a->shape[1], b->data, b->shape[1], 0, c, n);
+    cw_signals_release(&before);
     return cw_dnnl_check(status, "matrix product");
 }
 

@@ -1,6 +1,7 @@
 #include "backend/onednn/primitive.h"
 
 #include "base/error.h"
+#include "base/parallel.h"
 
 #include <string.h>
 
@@ -311,8 +312,11 @@ cw_status cw_prim_run(const cw_prim *prim, dnnl_stream_t stream, void *scratch,
             dnnl_memory_set_data_handle(prim->arg[i].memory, own ? scratch : pointers[i]);
         CW_TRY(cw_dnnl_check(status, "memory handle"));
     }
+    sigset_t before;
+    cw_signals_hold(&before);
     dnnl_status_t status = dnnl_primitive_execute(prim->primitive, stream, n, prim->arg);
     if (status == dnnl_success) status = dnnl_stream_wait(stream);
+    cw_signals_release(&before);
     return cw_dnnl_check(status, "execution");
 }
 
