@@ -180,7 +180,7 @@ static size_t prim_bytes(const cw_prim *prim, int argument) {
 /* Random reals, or pairs of bf16 that are also some f32. */
 static void *operands(const cw_backend *be, size_t bytes) {
     float *values = reals((int64_t)(bytes / sizeof(float)));
-    if (((cw_onednn *)be->state)->type == dnnl_f32) return values;
+    if (((cw_onednn *)be->state)->map_type == dnnl_f32) return values;
     uint16_t *halves = (uint16_t *)values;
     for (size_t i = 0; i + 1 < bytes / 2; i += 2) halves[i] = halves[i + 1];
     return values;
@@ -210,7 +210,7 @@ static void bench_library(const cw_backend *be, const conv_bench *b, int i, cons
     cw_conv_mds mds = {.stride = s->stride};
     must(cw_prim_md(&layer->forward, DNNL_ARG_SRC, &mds.src));
     must(cw_prim_md(&layer->forward, DNNL_ARG_DST, &mds.dst));
-    dnnl_data_type_t type = ((cw_onednn *)be->state)->type;
+    dnnl_data_type_t type = ((cw_onednn *)be->state)->map_type;
     must(cw_md_init(&mds.weights, 4, (int64_t[]){s->f, s->c, 3, 3}, dnnl_format_tag_any, type));
     must(cw_md_init(&mds.bias, 1, &s->f, dnnl_x, dnnl_f32));
     cw_prim data, weights;
@@ -357,7 +357,7 @@ int main(int argc, char **argv) {
            ((cw_onednn *)be->state)->kernels->isa, batch, cpu_time ? "CPU" : "wall");
     printf("%-34s %9s %9s %8s\n", "", "ms", "GFLOP/s", "GB/s");
     bench_convnet(be, batch);
-    if (!bf16) bench_first_layer(be, batch);
+    if (((cw_onednn *)be->state)->map_type == dnnl_f32) bench_first_layer(be, batch);
     cw_backend_destroy(be);
     return 0;
 }

@@ -4,10 +4,13 @@
  * Tolerance: six standard deviations of what rounding does. Take every rounding as an independent
  * error, uniform in half a unit of what is rounded, variance u^2/3 of its square (u = 2^-24). What
  * passes through a transform or a sum is bounded by the squares of its terms, and squares go
- * through the transforms' matrices squared element by element: input transform   2 x 3 roundings of
- * B2 x^2 B2' weights           1 (they are transformed in double) sum over n terms  n/2 of the sum
- * of squares (partial sums grow towards it) output transform  2 x 4 together 15 + n/2 times the
- * output transform of the sum of squares. */
+ * through the transforms' matrices squared element by element:
+ *   input transform   2 x 3 roundings of B2 x^2 B2'
+ *   weights           1 (they are transformed in double)
+ *   sum over n terms  n/2 of the sum of squares (partial sums grow towards it)
+ *   output transform  2 x 4
+ * together 15 + n/2 times the output transform of the sum of squares. Where the factors are rounded
+ * to bf16, each product has two more, with u = 2^-8. */
 #include "backend/onednn/kernels.h"
 #include "backend/support.h"
 #include "test.h"
@@ -116,9 +119,25 @@ static tiles_case make_case(const cw_kernels *k, int64_t batch, int64_t in_c, in
     return c;
 }
 
-static float *strip_scratch(const tiles_case *c) {
-    return guarded((size_t)(36 * (c->g.strip * (c->g.in_c + c->g.out_c) + 2 * c->k->lanes)) *
-                   sizeof(float));
+/* `out_bytes`: of an element of the second set of places, sums (f32) or factors. */
+static float *strip_scratch(const tiles_case *c, size_t out_bytes) {
+    return guarded(36 * ((size_t)(c->g.strip * c->g.in_c) * c->k->factor_bytes +
+                         (size_t)(c->g.strip * c->g.out_c) * out_bytes +
+                         2 * sizeof(float) * (size_t)c->k->lanes));
+}
+
+/* Six deviations, where a sum of squares suffers that many roundings in f32. */
+static double tolerance(const cw_kernels *k, double roundings, double squares) {
+    double variance = roundings * ldexp(1, -48);
+    if (k->factor_bytes == 2) variance += 2 * ldexp(1, -16);
+    return 6 * sqrt(variance / 3 * squares);
+}
+
+/* Every table that this machine runs. Returns how many. */
+static int all_tables(const cw_kernels *out[4]) {
+    int n = cw_kernels_all(out);
+    if (cw_kernels_bf16() != NULL) out[n++] = cw_kernels_bf16();
+    return n;
 }
 
 static int64_t count_strips(const cw_winograd *g) {
@@ -194,7 +213,7 @@ static double judge_outputs(const tiles_case *c) {
                 }
                 double got = pixel(c, &c->out, g->out_c, g->out_h, g->out_w, n, f, i, j);
                 double error = fabs(got - want);
-                double allowed = 6 * ldexp(1, -24) * sqrt(roundings / 3 * squares[p]);
+                double allowed = tolerance(c->k, roundings, squares[p]);
                 if (!(error / allowed <= worst)) worst = error / allowed;
             }
         }
@@ -205,8 +224,8 @@ static double judge_outputs(const tiles_case *c) {
 static void run_outputs(tiles_case *c) {
     const cw_winograd *g = &c->g;
     bool back = g->padding > 0;
-    float *u = guarded((size_t)(36 * g->in_c * g->out_c) * sizeof *u);
-    float *scratch = strip_scratch(c);
+    void *u = guarded((size_t)(36 * g->in_c * g->out_c) * c->k->factor_bytes);
+    float *scratch = strip_scratch(c, sizeof(float));
     int64_t strips = count_strips(g);
     c->k->winograd_pack(u, c->weight.data, g, back, 0, g->in_c / 2);
     c->k->winograd_pack(u, c->weight.data, g, back, g->in_c / 2, g->in_c);
@@ -224,8 +243,8 @@ enum { N_SHAPES = sizeof shapes / sizeof *shapes };
 
 static void test_outputs(void **state) {
     (void)state;
-    const cw_kernels *all[3];
-    int n = cw_kernels_all(all);
+    const cw_kernels *all[4];
+    int n = all_tables(all);
     for (int i = 0; i < n * N_SHAPES * 2; i++) {
         const cw_kernels *k = all[i / (2 * N_SHAPES)];
         const int64_t *s = shapes[i / 2 % N_SHAPES];
@@ -234,7 +253,7 @@ static void test_outputs(void **state) {
             make_case(k, s[0], s[1] * k->lanes, s[2] * k->lanes, s[3], s[4], i % 2 == 1, &seed);
         run_outputs(&c);
         double used = judge_outputs(&c);
-        printf("%-8s %-13s %ldx%ldx%ldx%ld from %ld: %.2f of the tolerance\n", k->isa,
+        printf("%-11s %-13s %ldx%ldx%ldx%ld from %ld: %.2f of the tolerance\n", k->isa,
                i % 2 == 1 ? "backward data" : "forward", (long)s[0], (long)c.g.out_c, (long)s[3],
                (long)s[4], (long)c.g.in_c, used);
         assert_true(used <= 1);
@@ -284,7 +303,7 @@ static double judge_gradient(const tiles_case *c, const cw_tensor *got) {
                         pixel(c, &c->relu, g->out_c, g->out_h, g->out_w, n, i / g->in_c, y, x);
             }
             double error = fabs(cw_tensor_get(got, i * 9 + k) - want);
-            double allowed = 6 * ldexp(1, -24) * sqrt(roundings / 3 * squares[k]);
+            double allowed = tolerance(c->k, roundings, squares[k]);
             if (!(error / allowed <= worst)) worst = error / allowed;
         }
     }
@@ -312,8 +331,8 @@ static void check_bias(const tiles_case *c, const float *dbias) {
 /* The gradient from two parts, as two threads make it. `relu` stands in for dy. */
 static void test_gradient(void **state) {
     (void)state;
-    const cw_kernels *all[3];
-    int n = cw_kernels_all(all);
+    const cw_kernels *all[4];
+    int n = all_tables(all);
     for (int i = 0; i < n * N_SHAPES; i++) {
         const cw_kernels *k = all[i / N_SHAPES];
         const int64_t *s = shapes[i % N_SHAPES];
@@ -324,7 +343,7 @@ static void test_gradient(void **state) {
         size_t count = (size_t)(36 * g->in_c * g->out_c);
         float *sums = guarded(2 * count * sizeof *sums);
         float *dbias = guarded((size_t)g->out_c * sizeof *dbias);
-        float *scratch = strip_scratch(&c);
+        float *scratch = strip_scratch(&c, k->factor_bytes);
         cw_tensor dweight = new_1d(CW_F32, g->out_c * g->in_c * 9, NULL);
         memset(sums, 0, 2 * count * sizeof *sums);
         memset(dbias, 0, (size_t)g->out_c * sizeof *dbias);
@@ -337,8 +356,8 @@ static void test_gradient(void **state) {
         k->winograd_collect(dweight.data, sums, count, 2, g, g->in_c / 2, g->in_c);
         double used = judge_gradient(&c, &dweight);
         check_bias(&c, dbias);
-        printf("%-8s weights %ldx%ldx%ldx%ld from %ld: %.2f of the tolerance\n", k->isa, (long)s[0],
-               (long)g->out_c, (long)s[3], (long)s[4], (long)g->in_c, used);
+        printf("%-11s weights %ldx%ldx%ldx%ld from %ld: %.2f of the tolerance\n", k->isa,
+               (long)s[0], (long)g->out_c, (long)s[3], (long)s[4], (long)g->in_c, used);
         assert_true(used <= 1);
         test_release();
     }

@@ -188,8 +188,8 @@ static void mask_body(void *context, int64_t begin, int64_t end) {
 static void mask(const cw_convnet *net, const cw_conv_layer *layer, void *dy, const void *y) {
     const cw_onednn *state = net->be->state;
     mask_job job = {.kernels = state->kernels, .dy = dy, .y = y};
-    job.bf16 = state->type == dnnl_bf16;
-    job.n = layer->output_bytes / cw_onednn_bytes(state->type);
+    job.bf16 = state->map_type == dnnl_bf16;
+    job.n = layer->output_bytes / cw_onednn_bytes(state->map_type);
     cw_parallel_for((int64_t)((job.n + CW_CHUNK - 1) / CW_CHUNK), 4, mask_body, &job);
 }
 

@@ -52,15 +52,15 @@ bool cw_tiles_choose(cw_winograd *out, const cw_kernels *kernels, const cw_conv_
                      int64_t batch, bool backward);
 /* Floats that one thread needs at work. */
 size_t cw_tiles_scratch(const cw_winograd *tiles);
-/* u (36, out, in) from the layer's OIHW weight. */
-void cw_tiles_pack(const cw_conv_layer *layer, const cw_winograd *tiles, float *u,
+/* u (36, out, in) from the layer's OIHW weight, in elements of layer->own->factor_bytes. */
+void cw_tiles_pack(const cw_conv_layer *layer, const cw_winograd *tiles, void *u,
                    const float *weight);
 /* y = ReLU(conv(x) + bias) */
 void cw_tiles_forward(const cw_convnet *net, const cw_conv_layer *layer, float *y, const float *x,
-                      const float *u, const float *bias, void *scratch);
+                      const void *u, const float *bias, void *scratch);
 /* dx = gradient to x before the ReLU that x came out of */
 void cw_tiles_backward_data(const cw_convnet *net, const cw_conv_layer *layer, float *dx,
-                            const float *x, const float *dy, const float *u, void *scratch);
+                            const float *x, const float *dy, const void *u, void *scratch);
 /* dweight: OIHW weight and bias */
 void cw_tiles_backward_weights(const cw_convnet *net, const cw_conv_layer *layer, float *dweight,
                                const float *x, const float *dy, void *scratch);

@@ -26,7 +26,7 @@ static cw_status find_block(const cw_md *md, const int64_t dims[4], dnnl_data_ty
 
 static dnnl_data_type_t element_type(const cw_convnet *net) {
     const cw_onednn *state = net->be->state;
-    return state->type;
+    return state->map_type;
 }
 
 static void free_mds(cw_conv_mds *mds) {
@@ -62,7 +62,7 @@ static cw_status create_forward(cw_convnet *net, cw_conv_layer *layer, cw_conv_m
     /* Kernels for inference alone may choose all channels of a pixel side by side; tiles need the
      * blocks of channels that kernels for training work on. */
     const cw_convnet_desc *d = &net->desc;
-    bool blocks = d->train || (state->type == dnnl_f32 && d->n_layers > 1 &&
+    bool blocks = d->train || (state->map_type == dnnl_f32 && d->n_layers > 1 &&
                                d->filters % state->kernels->lanes == 0);
     CW_TRY(cw_prim_conv_forward(&layer->forward, state->engine, mds, blocks));
     cw_md_free(&mds->src);
@@ -109,8 +109,8 @@ static const cw_kernels *find_own_loops(const cw_onednn *state, int64_t block) {
 }
 
 /* Bytes of a weight in the tiles' domain. */
-static size_t tiles_weight_bytes(const cw_winograd *g) {
-    return (size_t)(36 * g->in_c * g->out_c) * sizeof(float);
+static size_t tiles_weight_bytes(const cw_conv_layer *layer, const cw_winograd *g) {
+    return (size_t)(36 * g->in_c * g->out_c) * layer->own->factor_bytes;
 }
 
 /* Kernels of the backward pass of one layer; `data`: its input's gradient is wanted. */
@@ -123,7 +123,7 @@ static cw_status create_backward(cw_convnet *net, cw_conv_layer *layer, cw_conv_
                                             net->desc.batch, true);
     }
     if (layer->tiles_back) {
-        bytes = tiles_weight_bytes(&layer->backward_tiles);
+        bytes = tiles_weight_bytes(layer, &layer->backward_tiles);
     } else if (data) {
         CW_TRY(
             cw_prim_conv_backward_data(&layer->backward_data, state->engine, mds, &layer->forward));
@@ -184,7 +184,7 @@ static cw_status create_layer(cw_convnet *net, int i, cw_md *md) {
     if (layer->direct) {
         bytes = layer->n_weight * sizeof(float);
     } else if (status == CW_OK && layer->tiles) {
-        bytes = tiles_weight_bytes(&layer->forward_tiles);
+        bytes = tiles_weight_bytes(layer, &layer->forward_tiles);
     } else if (status == CW_OK) {
         status = create_weight_reorder(state, &layer->pack_forward, &layer->forward,
                                        DNNL_ARG_WEIGHTS, &layer->shape, true, &bytes);

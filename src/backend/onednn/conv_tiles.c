@@ -61,7 +61,7 @@ typedef struct tiles_job {
     const cw_winograd *tiles;
     float *out;
     const float *in;
-    const float *u;
+    const void *u;
     const float *bias;
     const float *relu;
     const float *dy;
@@ -96,7 +96,7 @@ static void apply_body(void *context, int64_t begin, int64_t end) {
 }
 
 void cw_tiles_forward(const cw_convnet *net, const cw_conv_layer *layer, float *y, const float *x,
-                      const float *u, const float *bias, void *scratch) {
+                      const void *u, const float *bias, void *scratch) {
     tiles_job job = make_job(net, layer, &layer->forward_tiles, scratch);
     job.out = y;
     job.in = x;
@@ -106,7 +106,7 @@ void cw_tiles_forward(const cw_convnet *net, const cw_conv_layer *layer, float *
 }
 
 void cw_tiles_backward_data(const cw_convnet *net, const cw_conv_layer *layer, float *dx,
-                            const float *x, const float *dy, const float *u, void *scratch) {
+                            const float *x, const float *dy, const void *u, void *scratch) {
     tiles_job job = make_job(net, layer, &layer->backward_tiles, scratch);
     job.out = dx;
     job.in = dy;
@@ -160,7 +160,7 @@ void cw_tiles_backward_weights(const cw_convnet *net, const cw_conv_layer *layer
 typedef struct pack_job {
     const cw_kernels *kernels;
     const cw_winograd *tiles;
-    float *u;
+    void *u;
     const float *weight;
 } pack_job;
 
@@ -170,7 +170,7 @@ static void pack_body(void *context, int64_t begin, int64_t end) {
                                 end);
 }
 
-void cw_tiles_pack(const cw_conv_layer *layer, const cw_winograd *tiles, float *u,
+void cw_tiles_pack(const cw_conv_layer *layer, const cw_winograd *tiles, void *u,
                    const float *weight) {
     pack_job job = {.kernels = layer->own, .tiles = tiles, .u = u, .weight = weight};
     cw_parallel_for(tiles->in_c, 8, pack_body, &job);

@@ -67,18 +67,20 @@ typedef struct cw_kernels {
     void (*conv_forward)(float *y, const float *x, const float *w, const float *bias,
                          const cw_conv_shape *shape, int64_t begin, int64_t end);
 
-    int64_t tile_rows; /* cw_winograd.strip is a multiple of it */
-    /* Input channels [begin, end) of u (36, out_c/lanes, in_c, lanes) from OIHW weights, whose
-     * outputs and inputs change places when `backward`. */
-    void (*winograd_pack)(float *u, const float *weight, const cw_winograd *g, bool backward,
+    int64_t tile_rows;   /* cw_winograd.strip is a multiple of it */
+    size_t factor_bytes; /* of an element of u: 4, f32; 2, bf16 */
+    /* Input channels [begin, end), an even number when factors are bf16, of u (36, out_c/lanes,
+     * in_c, lanes), bf16 by pairs of channels (36, out_c/lanes, in_c/2, lanes, 2), from OIHW
+     * weights, whose outputs and inputs change places when `backward`. */
+    void (*winograd_pack)(void *u, const float *weight, const cw_winograd *g, bool backward,
                           int64_t begin, int64_t end);
     /* Strips [begin, end) of all tiles. With bias (out_c): out = ReLU(conv + bias). Without:
      * out = conv where relu (shaped as out) is above 0, else 0. */
-    void (*winograd_apply)(float *out, const float *in, const float *u, const float *bias,
+    void (*winograd_apply)(float *out, const float *in, const void *u, const float *bias,
                            const float *relu, const cw_winograd *g, float *scratch, int64_t begin,
                            int64_t end);
-    /* Adds the gradient over strips [begin, end), still in the tiles' domain: du, shaped as u,
-     * and dbias (out_c). */
+    /* Adds the gradient over strips [begin, end), still in the tiles' domain: du (36,
+     * out_c/lanes, in_c, lanes) f32 and dbias (out_c). */
     void (*winograd_gradient)(float *du, float *dbias, const float *x, const float *dy,
                               const cw_winograd *g, float *scratch, int64_t begin, int64_t end);
     /* Input channels [begin, end) of the OIHW gradient from `sets` du, each `set` floats after
@@ -91,12 +93,17 @@ extern const cw_kernels cw_kernels_generic;
 #if defined(__x86_64__)
 extern const cw_kernels cw_kernels_avx2;
 extern const cw_kernels cw_kernels_avx512;
+/* As avx512, but the tiles' factors are bf16. */
+extern const cw_kernels cw_kernels_avx512_bf16;
 #endif
 
 /* The fastest table that this machine runs. */
 const cw_kernels *cw_kernels_best(void);
 
-/* Every table that this machine runs, best last; for tests. Returns how many (at most 3). */
+/* The table with bf16 factors; NULL where the machine has no dot products of bf16. */
+const cw_kernels *cw_kernels_bf16(void);
+
+/* Every f32 table that this machine runs, best last. Returns how many (at most 3). */
 int cw_kernels_all(const cw_kernels *out[3]);
 
 #endif

@@ -1,10 +1,13 @@
 /* The loops of kernels.h. Included once per instruction set by a file that defines KERNELS (the
  * table's name), ISA (its text) and LANES (floats of one vector, as oneDNN blocks channels there);
- * the build gives that file the matching compiler options. */
+ * the build gives that file the matching compiler options. BF16_FACTORS: see winograd_body.h. */
 #include "backend/onednn/kernels.h"
 
 #include <math.h>
 #include <string.h>
+#ifdef BF16_FACTORS
+#include <immintrin.h>
+#endif
 
 static void adam(float *restrict p, float *restrict m, float *restrict v, const float *restrict g,
                  size_t n, const cw_adam_scalars *s) {
@@ -281,6 +284,7 @@ const cw_kernels KERNELS = {
     .conv_weights = conv_weights,
     .conv_forward = conv_forward,
     .tile_rows = TILE_ROWS,
+    .factor_bytes = sizeof(factor),
     .winograd_pack = winograd_pack,
     .winograd_apply = winograd_apply,
     .winograd_gradient = winograd_gradient,

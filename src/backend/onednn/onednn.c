@@ -26,6 +26,15 @@ const cw_kernels *cw_kernels_best(void) {
     return all[cw_kernels_all(all) - 1];
 }
 
+const cw_kernels *cw_kernels_bf16(void) {
+#if defined(__x86_64__)
+    if (cw_kernels_best() == &cw_kernels_avx512 && __builtin_cpu_supports("avx512bf16")) {
+        return &cw_kernels_avx512_bf16;
+    }
+#endif
+    return NULL;
+}
+
 cw_onednn *cw_onednn_enter(const cw_backend *be) {
     if (cw_threads_get() != be->threads) cw_threads_set(be->threads);
     return be->state;
@@ -115,6 +124,13 @@ static cw_status create(cw_backend **out, int threads, dnnl_data_type_t type) {
     be->threads = cw_threads_set(threads);
     state->kernels = cw_kernels_best();
     state->type = type;
+    state->map_type = type;
+    /* Without matrix units, a quarter of the products at twice the rate is the fastest way. */
+    if (type == dnnl_bf16 && cw_kernels_bf16() != NULL &&
+        !cw_backend_onednn_has_bf16_matrix_units()) {
+        state->kernels = cw_kernels_bf16();
+        state->map_type = dnnl_f32;
+    }
     status = cw_dnnl_check(dnnl_engine_create(&state->engine, dnnl_cpu, 0), "CPU engine");
     if (status == CW_OK) {
         status = cw_dnnl_check(

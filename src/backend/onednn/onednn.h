@@ -18,9 +18,12 @@ typedef struct cw_onednn {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     const cw_kernels *kernels;
-    /* Element type of activations, their gradients and packed weights inside a convnet, and of
-     * both factors of wide linear layers: f32 or bf16. Sums and everything outside are f32. */
+    /* What both factors of convolutions and of wide linear layers are rounded to: f32 or bf16. Sums
+     * and everything outside are f32. */
     dnnl_data_type_t type;
+    /* Element type of the maps inside a convnet: bf16 where oneDNN does its bf16 convolutions, f32
+     * where tiles of our own do (kernels->factor_bytes). */
+    dnnl_data_type_t map_type;
     cw_product_entry product[CW_PRODUCT_CACHE];
     int n_products;        /* entries made so far */
     void *product_scratch; /* as large as the neediest entry asks */

@@ -7,7 +7,12 @@
  * at the points 0, +-5/8, +-3/2 and infinity. Rounding errors depend on the points: with these they
  * are about half of those at 0, +-1, +-2 (tests/backend/conv_test.c bounds them), and every
  * constant of A and B is exact. The elementwise products of many tiles are one matrix product over
- * channels for each of the 36 places. */
+ * channels for each of the 36 places.
+ *
+ * With BF16_FACTORS both factors of those products are rounded to bf16 and go by pairs through dot
+ * products that sum in f32; maps, transforms and sums stay f32. A rounding error of a factor grows
+ * by the same transforms: the outputs are off by about four times what rounding maps and weights
+ * themselves would give (tests/backend/tiles_test.c). */
 #define P   0.625F
 #define Q   1.5F
 #define PP  (P * P)
@@ -26,6 +31,66 @@
 #else
 #define TILE_ROWS    3
 #define CHANNEL_ROWS 2
+#endif
+
+/* What a product multiplies. PAIR factors, one after the other, go through one lane. */
+#ifdef BF16_FACTORS
+typedef uint16_t factor;
+#define PAIR 2
+#else
+typedef float factor;
+#define PAIR 1
+#endif
+
+/* How the tiles of a strip lie: channel after channel of a tile; or for sums over tiles, PAIR tiles
+ * side by side. */
+typedef enum tile_order { BY_CHANNEL, BY_TILE } tile_order;
+
+static factor *tile_at(factor *v, int64_t tile, int64_t channels, int64_t channel,
+                       tile_order order) {
+    if (order == BY_CHANNEL) return v + tile * channels + channel;
+    return v + (tile / PAIR * channels + channel) * PAIR;
+}
+
+/* Stores a vector of channels at tile_at's place; with BY_TILE the first tile of a pair before the
+ * second. */
+static inline __attribute__((always_inline)) void put_factors(factor *to, vec value,
+                                                              tile_order order, bool second) {
+#ifdef BF16_FACTORS
+    __m256i rounded = (__m256i)_mm512_cvtneps_pbh((__m512)value);
+    if (order == BY_CHANNEL) {
+        _mm256_storeu_si256((__m256i *)to, rounded);
+        return;
+    }
+    __m512i lanes = _mm512_cvtepu16_epi32(rounded);
+    if (second) lanes = _mm512_or_si512(_mm512_loadu_si512(to), _mm512_slli_epi32(lanes, 16));
+    _mm512_storeu_si512(to, lanes);
+#else
+    (void)order;
+    (void)second;
+    *(memory_vec *)to = value;
+#endif
+}
+
+/* acc + w v: PAIR times LANES factors at `w`, PAIR factors at `v` for every lane. */
+#ifdef BF16_FACTORS
+typedef __m512i factors;
+static inline __attribute__((always_inline)) vec multiply_add(vec acc, factors w, const factor *v) {
+    int32_t pair;
+    memcpy(&pair, v, sizeof pair);
+    return (vec)_mm512_dpbf16_ps((__m512)acc, (__m512bh)w, (__m512bh)_mm512_set1_epi32(pair));
+}
+static inline __attribute__((always_inline)) factors load_factors(const factor *w) {
+    return _mm512_loadu_si512(w);
+}
+#else
+typedef vec factors;
+static inline __attribute__((always_inline)) vec multiply_add(vec acc, factors w, const factor *v) {
+    return acc + w * *v;
+}
+static inline __attribute__((always_inline)) factors load_factors(const factor *w) {
+    return *(const memory_vec *)w;
+}
 #endif
 
 /* Where a tile lies: sample, row and column of its first output. */
@@ -123,7 +188,10 @@ static inline __attribute__((always_inline)) void gradient_line(vec out[6], cons
 
 /* v[place] = (B' d B)[place] for the 36 places, `step` floats apart. Half of the rows at a time, so
  * that what lies between the two products stays in 18 registers. */
-static inline void transform_input(float *v, int64_t step, const float *x, int64_t row_step) {
+static inline __attribute__((always_inline)) void transform_input(factor *v, int64_t step,
+                                                                  tile_order order, bool second,
+                                                                  const float *x,
+                                                                  int64_t row_step) {
     for (int half = 0; half < 2; half++) {
         vec between[3][6];
         for (int j = 0; j < 6; j++) {
@@ -138,15 +206,17 @@ static inline void transform_input(float *v, int64_t step, const float *x, int64
             input_line(out, between[i], 0);
             input_line(out + 3, between[i], 1);
             for (int j = 0; j < 6; j++) {
-                *(memory_vec *)(v + ((half * 3 + i) * 6 + j) * step) = out[j];
+                put_factors(v + ((half * 3 + i) * 6 + j) * step, out[j], order, second);
             }
         }
     }
 }
 
 /* v[place] = (A dy A')[place]; adds the sum of dy to `sums`. */
-static inline void transform_gradient(float *v, int64_t step, float *sums, const float *dy,
-                                      int64_t row_step) {
+static inline __attribute__((always_inline)) void transform_gradient(factor *v, int64_t step,
+                                                                     bool second, float *sums,
+                                                                     const float *dy,
+                                                                     int64_t row_step) {
     vec half[6][4];
     vec sum = {0};
     for (int j = 0; j < 4; j++) {
@@ -160,7 +230,7 @@ static inline void transform_gradient(float *v, int64_t step, float *sums, const
     for (int i = 0; i < 6; i++) {
         vec out[6];
         gradient_line(out, half[i]);
-        for (int j = 0; j < 6; j++) *(memory_vec *)(v + (i * 6 + j) * step) = out[j];
+        for (int j = 0; j < 6; j++) put_factors(v + (i * 6 + j) * step, out[j], BY_TILE, second);
     }
     *(memory_vec *)sums += sum;
 }
@@ -177,9 +247,11 @@ static inline void transform_output(vec y[4][4], const float *m, int64_t step) {
     for (int i = 0; i < 4; i++) output_line(y[i], half[i]);
 }
 
-/* Tiles of a strip, `channels` of them per tile: v[place * step + tile * channels + channel]. */
-static void load_strip(float *v, int64_t step, const float *map, const cw_winograd *g,
-                       int64_t first, int64_t count) {
+/* Tiles of a strip, place after place, `step` factors apart. */
+static inline __attribute__((always_inline)) void load_strip(factor *v, int64_t step,
+                                                             tile_order order, const float *map,
+                                                             const cw_winograd *g, int64_t first,
+                                                             int64_t count) {
     float edge[36 * LANES];
     int64_t plane = g->in_h * g->in_w * LANES;
     tile_place at = first_tile(g, first);
@@ -190,18 +262,24 @@ static void load_strip(float *v, int64_t step, const float *map, const cw_winogr
             const float *x =
                 take_pixels(sample + c / LANES * plane, g->in_h, g->in_w, at.row - g->padding,
                             at.column - g->padding, 6, edge, &row_step);
-            transform_input(v + t * g->in_c + c, step, x, row_step);
+            factor *to = tile_at(v, t, g->in_c, c, order);
+            if (order == BY_TILE && t % PAIR > 0) {
+                transform_input(to, step, order, true, x, row_step);
+            } else {
+                transform_input(to, step, order, false, x, row_step);
+            }
         }
     }
+    if (order == BY_TILE) return;
     /* The matrix products go by whole blocks of tiles. */
     size_t rest = (size_t)((TILE_ROWS - count % TILE_ROWS) % TILE_ROWS * g->in_c);
     for (int k = 0; k < 36 && rest > 0; k++) {
-        memset(v + k * step + count * g->in_c, 0, rest * sizeof(float));
+        memset(v + k * step + count * g->in_c, 0, rest * sizeof(factor));
     }
 }
 
 /* Adds the strip's bias gradient to `sums`. */
-static void load_gradient_strip(float *v, int64_t step, float *sums, const float *map,
+static void load_gradient_strip(factor *v, int64_t step, float *sums, const float *map,
                                 const cw_winograd *g, int64_t first, int64_t count) {
     float edge[16 * LANES];
     int64_t plane = g->out_h * g->out_w * LANES;
@@ -212,7 +290,12 @@ static void load_gradient_strip(float *v, int64_t step, float *sums, const float
             int64_t row_step;
             const float *dy = take_pixels(sample + f / LANES * plane, g->out_h, g->out_w, at.row,
                                           at.column, 4, edge, &row_step);
-            transform_gradient(v + t * g->out_c + f, step, sums + f, dy, row_step);
+            factor *to = tile_at(v, t, g->out_c, f, BY_TILE);
+            if (t % PAIR > 0) {
+                transform_gradient(to, step, true, sums + f, dy, row_step);
+            } else {
+                transform_gradient(to, step, false, sums + f, dy, row_step);
+            }
         }
     }
 }
@@ -268,14 +351,15 @@ static void store_strip(float *map, const float *m, int64_t step, const float *b
 
 /* m (TILE_ROWS, cols vectors) = v (TILE_ROWS, channels) u (channels, cols vectors). */
 static inline __attribute__((always_inline)) void
-multiply_tiles(float *restrict m, int64_t m_row, const float *restrict v, int64_t channels,
-               const float *restrict u, int64_t u_step, int cols) {
+multiply_tiles(float *restrict m, int64_t m_row, const factor *restrict v, int64_t channels,
+               const factor *restrict u, int64_t u_step, int cols) {
     vec acc[TILE_ROWS][2] = {{{0}}};
-    for (int64_t c = 0; c < channels; c++) {
-        vec w[2];
-        for (int b = 0; b < cols; b++) w[b] = *(const memory_vec *)(u + b * u_step + c * LANES);
+    for (int64_t c = 0; c < channels; c += PAIR) {
+        factors w[2];
+        for (int b = 0; b < cols; b++) w[b] = load_factors(u + b * u_step + c * LANES);
         for (int r = 0; r < TILE_ROWS; r++) {
-            for (int b = 0; b < cols; b++) acc[r][b] += w[b] * v[r * channels + c];
+            const factor *at = v + r * channels + c;
+            for (int b = 0; b < cols; b++) acc[r][b] = multiply_add(acc[r][b], w[b], at);
         }
     }
     for (int r = 0; r < TILE_ROWS; r++) {
@@ -285,14 +369,15 @@ multiply_tiles(float *restrict m, int64_t m_row, const float *restrict v, int64_
 
 /* du (CHANNEL_ROWS, cols vectors) += v' (CHANNEL_ROWS, tiles) d (tiles, cols vectors). */
 static inline __attribute__((always_inline)) void
-add_outer_products(float *restrict du, int64_t du_step, const float *restrict v, int64_t v_row,
-                   const float *restrict d, int64_t d_row, int64_t tiles, int cols) {
+add_outer_products(float *restrict du, int64_t du_step, const factor *restrict v, int64_t v_row,
+                   const factor *restrict d, int64_t d_row, int64_t tiles, int cols) {
     vec acc[CHANNEL_ROWS][2] = {{{0}}};
-    for (int64_t t = 0; t < tiles; t++) {
-        vec dy[2];
-        for (int b = 0; b < cols; b++) dy[b] = *(const memory_vec *)(d + t * d_row + b * LANES);
+    for (int64_t t = 0; t < tiles; t += PAIR) {
+        factors dy[2];
+        for (int b = 0; b < cols; b++) dy[b] = load_factors(d + t * d_row + b * LANES * PAIR);
         for (int r = 0; r < CHANNEL_ROWS; r++) {
-            for (int b = 0; b < cols; b++) acc[r][b] += dy[b] * v[t * v_row + r];
+            const factor *at = v + t * v_row + r * PAIR;
+            for (int b = 0; b < cols; b++) acc[r][b] = multiply_add(acc[r][b], dy[b], at);
         }
     }
     for (int r = 0; r < CHANNEL_ROWS; r++) {
@@ -336,31 +421,31 @@ prefetch_tiles(const float *map, map_shape s, const cw_winograd *g, int64_t shif
     }
 }
 
-static void winograd_apply(float *out, const float *in, const float *u, const float *bias,
+static void winograd_apply(float *out, const float *in, const void *u, const float *bias,
                            const float *relu, const cw_winograd *g, float *scratch, int64_t begin,
                            int64_t end) {
     map_shape input = {g->in_c, g->in_h, g->in_w};
     map_shape output = {g->out_c, g->out_h, g->out_w};
-    int64_t v_step = g->strip * g->in_c + LANES;
+    int64_t v_step = g->strip * g->in_c + LANES * PAIR;
     int64_t m_step = g->strip * g->out_c + LANES;
     int64_t u_step = g->in_c * LANES;
-    float *v = scratch;
-    float *m = scratch + 36 * v_step;
+    factor *v = (factor *)scratch;
+    float *m = scratch + 36 * v_step / PAIR;
     for (int64_t s = begin; s < end; s++) {
         int64_t first = s * g->strip;
         int64_t count = strip_tiles(g, s);
-        load_strip(v, v_step, in, g, first, count);
+        load_strip(v, v_step, BY_CHANNEL, in, g, first, count);
         int64_t next = s + 1 == end ? 0 : strip_tiles(g, s + 1);
         for (int k = 0; k < 36; k++) {
             prefetch_tiles(out, output, g, 0, first, count, k, true);
             if (relu != NULL) prefetch_tiles(relu, output, g, 0, first, count, k, false);
             prefetch_tiles(in, input, g, 2 - g->padding, first + count, next, k, false);
-            const float *vk = v + k * v_step;
-            const float *uk = u + k * g->out_c * g->in_c;
+            const factor *vk = v + k * v_step;
+            const factor *uk = (const factor *)u + k * g->out_c * g->in_c;
             for (int64_t t = 0; t < count; t += TILE_ROWS) {
                 for (int64_t f = 0; f < g->out_c; f += 2 * LANES) {
                     float *to = m + k * m_step + t * g->out_c + f;
-                    const float *from = uk + f * g->in_c;
+                    const factor *from = uk + f * g->in_c;
                     if (g->out_c - f > LANES) {
                         multiply_tiles(to, g->out_c, vk + t * g->in_c, g->in_c, from, u_step, 2);
                     } else {
@@ -377,15 +462,15 @@ static void winograd_gradient(float *du, float *dbias, const float *x, const flo
                               const cw_winograd *g, float *scratch, int64_t begin, int64_t end) {
     map_shape input = {g->in_c, g->in_h, g->in_w};
     map_shape output = {g->out_c, g->out_h, g->out_w};
-    int64_t v_step = g->strip * g->in_c + LANES;
-    int64_t d_step = g->strip * g->out_c + LANES;
+    int64_t v_step = g->strip * g->in_c + LANES * PAIR;
+    int64_t d_step = g->strip * g->out_c + LANES * PAIR;
     int64_t du_step = g->in_c * LANES;
-    float *v = scratch;
-    float *d = scratch + 36 * v_step;
+    factor *v = (factor *)scratch;
+    factor *d = v + 36 * v_step;
     for (int64_t s = begin; s < end; s++) {
         int64_t first = s * g->strip;
         int64_t count = strip_tiles(g, s);
-        load_strip(v, v_step, x, g, first, count);
+        load_strip(v, v_step, BY_TILE, x, g, first, count);
         load_gradient_strip(d, d_step, dbias, dy, g, first, count);
         int64_t next = s + 1 == end ? 0 : strip_tiles(g, s + 1);
         for (int k = 0; k < 36; k++) {
@@ -394,8 +479,8 @@ static void winograd_gradient(float *du, float *dbias, const float *x, const flo
             for (int64_t f = 0; f < g->out_c; f += 2 * LANES) {
                 for (int64_t c = 0; c < g->in_c; c += CHANNEL_ROWS) {
                     float *to = du + k * g->out_c * g->in_c + f * g->in_c + c * LANES;
-                    const float *vk = v + k * v_step + c;
-                    const float *dk = d + k * d_step + f;
+                    const factor *vk = v + k * v_step + c * PAIR;
+                    const factor *dk = d + k * d_step + f * PAIR;
                     if (g->out_c - f > LANES) {
                         add_outer_products(to, du_step, vk, g->in_c, dk, g->out_c, count, 2);
                     } else {
@@ -438,7 +523,15 @@ static inline void weight_gradient_line(wide out[3], const wide u[6]) {
     out[2] = PP * even_p + QQ * even_q + u[5];
 }
 
-static void winograd_pack(float *u, const float *weight, const cw_winograd *g, bool backward,
+/* LANES factors for input channel c, PAIR channels side by side. */
+static inline __attribute__((always_inline)) void put_weights(factor *u, int64_t c, vec value) {
+    factor whole[LANES];
+    put_factors(whole, value, BY_CHANNEL, false);
+    factor *to = u + c / PAIR * LANES * PAIR + c % PAIR;
+    for (int lane = 0; lane < LANES; lane++) to[(ptrdiff_t)lane * PAIR] = whole[lane];
+}
+
+static void winograd_pack(void *u, const float *weight, const cw_winograd *g, bool backward,
                           int64_t begin, int64_t end) {
     int64_t in_step = backward ? g->out_c * 9 : 9;
     int64_t out_step = backward ? 9 : g->in_c * 9;
@@ -458,8 +551,8 @@ static void winograd_pack(float *u, const float *weight, const cw_winograd *g, b
                 wide out[6];
                 weight_line(out, column);
                 for (int i = 0; i < 6; i++) {
-                    float *to = u + (i * 6 + j) * g->in_c * g->out_c + f * g->in_c + c * LANES;
-                    *(memory_vec *)to = __builtin_convertvector(out[i], vec);
+                    factor *to = (factor *)u + (i * 6 + j) * g->in_c * g->out_c + f * g->in_c;
+                    put_weights(to, c, __builtin_convertvector(out[i], vec));
                 }
             }
         }
