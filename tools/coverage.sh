@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 build=$1
 complete='src/base/(error|file)\.c|src/config/(settings_file|key_text)\.c'
-complete+='|src/io/(csv|safetensors|safetensors_format|safetensors_write)\.c'
+complete+='|src/io/(csv|csv_parse|safetensors|safetensors_format|safetensors_write)\.c'
 complete+='|src/replay/replay_index\.c'
 complete+='|src/train/(checkpoint_load|checkpoint_manifest|checkpoint_publish|run_state|update_input)\.c'
 

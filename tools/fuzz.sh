@@ -22,7 +22,8 @@ one() {
     [ ! -f "tests/fuzz/$name.dict" ] || dictionary=("-dict=tests/fuzz/$name.dict")
     # print_final_stats gives the number of inputs; no single input may take 10 minutes (the clock
     # runs on while the process is stopped) or 2 GiB; one of more than 10 s is reported.
-    nice -n 15 "$build/tests/fuzz/${name}_fuzz" -runs="$runs" -timeout=600 -report_slow_units=10 -rss_limit_mb=2048 \
+    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+        nice -n 15 "$build/tests/fuzz/${name}_fuzz" -runs="$runs" -timeout=600 -report_slow_units=10 -rss_limit_mb=2048 \
         -max_len=8192 "${dictionary[@]}" -print_final_stats=1 -artifact_prefix="$found/" \
         "$found" "tests/fuzz/corpus/$name" >"$build/found/$name.log" 2>&1
 }

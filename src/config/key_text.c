@@ -25,15 +25,18 @@ static bool read_real(const char *text, double *out) {
     return true;
 }
 
-/* The shortest text that reads back, in the locale in use; 17 digits always do. */
+/* The shortest text that reads back, in the locale in use; 17 digits always do. More digits than
+ * it takes are of use only while an exponent stands there: 100 is shorter than 1e+02. */
 static size_t shortest_text(double value, char text[64]) {
     char next[64];
     size_t n_text = SIZE_MAX;
-    for (int digits = 1; digits <= 17; digits++) {
+    bool plain = false;
+    for (int digits = 1; digits <= 17 && !plain; digits++) {
         size_t n = (size_t)snprintf(next, sizeof next, "%.*g", digits, value);
         if (n >= n_text || strtod(next, NULL) != value) continue;
         memcpy(text, next, n + 1);
         n_text = n;
+        plain = strchr(text, 'e') == NULL;
     }
     return n_text;
 }

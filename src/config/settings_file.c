@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "config/key_text.h"
 
 #include <ctype.h>
@@ -51,8 +52,9 @@ static cw_status check_section(const reader *r, const char *name, size_t length)
     for (int i = 0; i < n_keys; i++)
         if (strncmp(keys[i].name, name, length) == 0 && keys[i].name[length] == '.') return CW_OK;
     for (int i = 0; i < n_keys; i++) {
-        size_t n_section = strcspn(keys[i].name, ".");
-        snprintf(names[n_sections], sizeof names[0], "%.*s", (int)n_section, keys[i].name);
+        size_t n_section = strcspn(keys[i].name, ".") + 1;
+        if (i > 0 && strncmp(keys[i].name, keys[i - 1].name, n_section) == 0) continue;
+        snprintf(names[n_sections], sizeof names[0], "%.*s", (int)n_section - 1, keys[i].name);
         sections[n_sections] = names[n_sections];
         n_sections++;
     }
@@ -183,46 +185,37 @@ cw_status cw_settings_load(cw_settings *settings, const char *path) {
     return status;
 }
 
-/* Prints every key but the run folder; with out == NULL it only measures. */
-static cw_status print_all(const cw_settings *settings, char *out, size_t out_bytes, size_t *n) {
+/* Prints every key but those of one call. */
+static cw_status print_keys(const cw_settings *settings, cw_text *out) {
     char value[CW_SETTING_TEXT], range[256];
     const char *section = "";
-    size_t n_section = 0, used = 0;
+    size_t n_section = 0;
     int n_keys;
     const cw_key *keys = cw_keys(&n_keys);
     for (int i = 0; i < n_keys; i++) {
         if (cw_key_of_one_call(&keys[i])) continue;
         const char *name = strchr(keys[i].name, '.') + 1;
-        char heading[64] = "";
         if (strncmp(keys[i].name, section, n_section + 1) != 0) {
             section = keys[i].name;
             n_section = (size_t)(name - 1 - section);
-            snprintf(heading, sizeof heading, "%s[%.*s]\n", i > 0 ? "\n" : "", (int)n_section,
-                     section);
+            cw_text_format(out, "%s[%.*s]\n", i > 0 ? "\n" : "", (int)n_section, section);
         }
         CW_TRY(cw_key_format(&keys[i], settings, value, sizeof value));
         CW_TRY(cw_key_range(&keys[i], range, sizeof range));
-        int added =
-            snprintf(out ? out + used : NULL, out ? out_bytes - used : 0,
-                     "%s# %s%s%s%s\n%s =%s%s\n", heading, keys[i].meaning, range[0] ? " (" : "",
-                     range, range[0] ? ")" : "", name, value[0] ? " " : "", value);
-        used += (size_t)added;
+        cw_text_format(out, "# %s%s%s%s\n%s =%s%s\n", keys[i].meaning, range[0] ? " (" : "", range,
+                       range[0] ? ")" : "", name, value[0] ? " " : "", value);
     }
-    *n = used;
-    return CW_OK;
+    return out->status;
 }
 
 cw_status cw_settings_print(const cw_settings *settings, char **out, size_t *n) {
-    char *text = NULL;
-    size_t length = 0;
-    CW_TRY(print_all(settings, NULL, 0, &length));
-    CW_TRY(cw_alloc(&text, cw_size_add(length, 1), 1, "configuration text"));
-    cw_status status = print_all(settings, text, length + 1, &length);
+    cw_text text = {0};
+    cw_status status = print_keys(settings, &text);
     if (status != CW_OK) {
-        cw_free(text);
+        cw_text_free(&text);
         return status;
     }
-    *out = text;
-    *n = length;
+    *out = text.bytes;
+    *n = text.n;
     return CW_OK;
 }

@@ -1,9 +1,10 @@
 /* `curlew rollout`: replays an action file on a task. docs/formats.md describes both files. */
+#include "train/rollout.h"
+
 #include "base/error.h"
 #include "base/memory.h"
 #include "config/config.h"
 #include "env/suite.h"
-#include "io/safetensors.h"
 
 #include <curlew/run.h>
 
@@ -38,25 +39,31 @@ static cw_status parse_renderer(const char *text, cw_renderer *out) {
     return CW_OK;
 }
 
-static cw_status check_actions(rollout *r, const cw_safetensors *in) {
-    r->actions = cw_safetensors_find(in, "actions");
-    if (r->actions == NULL) return cw_fail(CW_EFORMAT, "tensor 'actions' is missing");
-    const cw_tensor *a = r->actions;
-    int dim = r->env.spec.action_dim;
+cw_status cw_rollout_actions(const cw_safetensors *file, const cw_env_spec *spec,
+                             const cw_tensor **out) {
+    const cw_tensor *a = cw_safetensors_find(file, "actions");
+    int dim = spec->action_dim;
+    if (a == NULL) return cw_fail(CW_EFORMAT, "tensor 'actions' is missing");
     if (a->dtype != CW_F64 || a->ndim != 2 || a->shape[1] != dim) {
         return cw_fail(CW_EFORMAT, "tensor 'actions' must be f64 of shape (steps, %d)", dim);
     }
-    if (a->shape[0] > r->env.spec.step_limit) {
+    if (a->shape[0] > spec->step_limit) {
         return cw_fail(CW_EFORMAT, "tensor 'actions' has %lld steps; an episode has at most %d",
-                       (long long)a->shape[0], r->env.spec.step_limit);
+                       (long long)a->shape[0], spec->step_limit);
     }
-    r->steps = a->shape[0];
-    for (int64_t i = 0; i < r->steps * dim; i++) {
+    for (int64_t i = 0; i < a->shape[0] * dim; i++) {
         if (!isfinite(((const double *)a->data)[i])) {
             return cw_fail(CW_EFORMAT, "tensor 'actions': [%lld, %lld] is not a finite number",
                            (long long)(i / dim), (long long)(i % dim));
         }
     }
+    *out = a;
+    return CW_OK;
+}
+
+static cw_status check_input(rollout *r, const cw_safetensors *in) {
+    CW_TRY(cw_rollout_actions(in, &r->env.spec, &r->actions));
+    r->steps = r->actions->shape[0];
     for (int i = 0; i < r->n_frames; i++) {
         if (r->frame_steps[i] < 0 || r->frame_steps[i] > r->steps) {
             return cw_fail(CW_EINVAL, "--frames: step %lld is not in 0 to %lld",
@@ -138,7 +145,7 @@ cw_status cw_rollout(const char *task_name, uint32_t seed, const char *actions_p
     CW_TRY(cw_safetensors_open(&in, actions_path, FILE_MAX_BYTES));
     cw_status status = cw_env_create(task, &options, &r.env);
     if (status == CW_OK) {
-        status = check_actions(&r, in);
+        status = check_input(&r, in);
         if (status == CW_EFORMAT) status = cw_fail_in(status, "%s", actions_path);
         if (status == CW_OK) status = allocate(&r);
         if (status == CW_OK) status = play(&r);

@@ -216,6 +216,18 @@ static void test_forged_states(void **state) {
     free(bytes);
     destroy_env(&env);
 
+    /* Edits of the model lie at the end: colours as floats, then the damping of a joint. */
+    cw_env finger = make_env("finger-turn_hard", 3, 0);
+    const float no_colour = NAN;
+    reset_env(&finger);
+    save(&finger, &bytes, &n);
+    refuse_real(&finger, bytes, n, n - 8, NAN, "not finite");
+    memcpy(bytes + n - 12, &no_colour, 4);
+    assert_int_equal(finger.vtable->state(finger.self, bytes, &n, true), CW_EFORMAT);
+    assert_error_has("not finite");
+    free(bytes);
+    destroy_env(&finger);
+
     cw_env toy = make_env("toy", 3, 0);
     reset_env(&toy);
     save(&toy, &bytes, &n);

@@ -1,9 +1,11 @@
 /* Saved states of environments: changes to good ones of toy (first byte even) and of the control
- * suite's finger, which saves edits of its model too. What is accepted can be stepped on from; as
- * that takes long, it is done where the first byte is large. */
+ * suite's finger, which saves edits of its model too. What is accepted is saved again, and can be
+ * stepped on from with a finite reward; the finger, which takes long to step and longer to make
+ * anew, is stepped now and then. */
 #include "env/suite.h"
 #include "fuzz.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,14 +27,32 @@ static void make(world *w, const char *name) {
     REQUIRE(w->env.vtable->state(w->env.self, w->good, &w->n, false) == CW_OK);
 }
 
+/* One step, and a reset. A simulation may go wrong; an environment is used up then. */
+static void step_on(world *w, const char *name) {
+    const cw_env_vtable *vtable = w->env.vtable;
+    const double action[2] = {0.5, -0.5};
+    cw_env_step step;
+    cw_status status = vtable->step(w->env.self, action, &step);
+    if (status == CW_OK) REQUIRE(isfinite(step.reward));
+    if (status != CW_EENV) status = vtable->reset(w->env.self);
+    if (status == CW_OK) return;
+    REQUIRE(status == CW_EENV);
+    fuzz_require_message(status);
+    vtable->destroy(w->env.self);
+    free(w->good);
+    free(w->bytes);
+    make(w, name);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
+    static const char *const names[2] = {"toy", "finger-turn_hard"};
     static world worlds[2];
     if (worlds[0].good == NULL) {
-        make(&worlds[0], "toy");
-        make(&worlds[1], "finger-turn_hard");
+        for (int i = 0; i < 2; i++) make(&worlds[i], names[i]);
     }
     if (n < 2) return 0;
-    world *w = &worlds[bytes[0] % 2];
+    int which = bytes[0] % 2;
+    world *w = &worlds[which];
     memcpy(w->bytes, w->good, w->n);
     fuzz_patch(w->bytes, w->n, bytes + 2, n - 2);
     size_t size = w->n - (bytes[1] < w->n ? bytes[1] : 0);
@@ -43,16 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
         return 0;
     }
     REQUIRE(size == w->n);
-    if (bytes[0] < 0xf0) return 0;
-    const double action[2] = {0.5, -0.5};
-    cw_env_step step;
-    status = vtable->step(w->env.self, action, &step);
-    if (status == CW_OK) status = vtable->reset(w->env.self);
-    if (status == CW_EENV) { /* the simulation went wrong: an environment is then used up */
-        vtable->destroy(w->env.self);
-        free(w->good);
-        free(w->bytes);
-        make(w, bytes[0] % 2 == 0 ? "toy" : "finger-turn_hard");
-    }
+    REQUIRE(vtable->state(w->env.self, w->bytes, &size, false) == CW_OK && size == w->n);
+    if (which == 0 || fuzz_one_in(256, bytes, n)) step_on(w, names[which]);
     return 0;
 }

@@ -1,5 +1,7 @@
 #include "fuzz.h"
 
+#include "base/crc.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -20,6 +22,10 @@ void fuzz_require_message(cw_status status) {
     for (const char *c = cw_last_error(); *c != '\0'; c++) {
         REQUIRE((unsigned char)*c >= 0x20 && *c != 0x7f);
     }
+}
+
+bool fuzz_one_in(uint32_t of, const uint8_t *bytes, size_t n) {
+    return cw_crc32c(0, bytes, n) % of == 0;
 }
 
 static char folder[64];

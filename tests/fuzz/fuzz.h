@@ -6,6 +6,7 @@
 
 #include <curlew/status.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,9 @@ void fuzz_require(int holds, const char *what, const char *file, int line);
 
 /* The failure has a message of one line. */
 void fuzz_require_message(cw_status status);
+
+/* True for about one input in `of`, always the same ones: for what takes long, as files do. */
+bool fuzz_one_in(uint32_t of, const uint8_t *bytes, size_t n);
 
 /* Path of a name in a folder of this process in memory (/dev/shm), removed at its end. Static, two
  * of them in turn. */

@@ -98,6 +98,26 @@ static bool all_finite(const unsigned char *from, size_t n) {
     return true;
 }
 
+static bool all_finite_float(const unsigned char *from, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        float value;
+        from = get(from, &value, sizeof value);
+        if (!isfinite(value)) return false;
+    }
+    return true;
+}
+
+static bool edits_finite(const cw_dm_sim *sim, const unsigned char *from) {
+    for (int i = 0; i < sim->n_edits; i++) {
+        size_t n = sim->edit[i].n_bytes;
+        if (sim->edit[i].is_float ? !all_finite_float(from, n / sizeof(float))
+                                  : !all_finite(from, n / sizeof(double)))
+            return false;
+        from += n;
+    }
+    return true;
+}
+
 static cw_status nonsense(const cw_dm_sim *sim, const char *what) {
     return cw_fail(CW_EFORMAT, "the saved state of %s: %s", sim->task->name, what);
 }
@@ -117,7 +137,8 @@ cw_status cw_dm_state_load(cw_dm_sim *sim, cw_dm_progress *progress, double *scr
     if (at.started < 0 || at.started > 1 || at.steps < 0 || at.steps > CW_DM_STEP_LIMIT)
         return nonsense(sim, "its step number makes no sense");
     if (!cw_mt19937_sound(&rng)) return nonsense(sim, "its random numbers make no sense");
-    if (!all_finite(from, (size_t)h.n_state + h.n_sensor))
+    size_t n = (size_t)h.n_state + h.n_sensor;
+    if (!all_finite(from, n) || !edits_finite(sim, from + n * sizeof(double)))
         return nonsense(sim, "it holds a number that is not finite");
     *progress = at;
     sim->rng = rng;

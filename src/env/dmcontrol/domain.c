@@ -16,8 +16,12 @@ int cw_dm_find_sensor(cw_dm_sim *sim, const char *name) {
     return sim->missing[0] ? 0 : sim->physics.model->sensor_adr[id];
 }
 
-void cw_dm_edits(cw_dm_sim *sim, void *at, size_t n_bytes) {
-    sim->edit[sim->n_edits++] = (cw_dm_edit){at, n_bytes};
+void cw_dm_edits(cw_dm_sim *sim, double *at, int n) {
+    sim->edit[sim->n_edits++] = (cw_dm_edit){at, (size_t)n * sizeof *at, false};
+}
+
+void cw_dm_edits_float(cw_dm_sim *sim, float *at, int n) {
+    sim->edit[sim->n_edits++] = (cw_dm_edit){at, (size_t)n * sizeof *at, true};
 }
 
 static void random_quaternion(cw_mt19937 *rng, double q[4]) {

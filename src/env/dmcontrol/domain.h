@@ -7,6 +7,7 @@
 #include "env/dmcontrol/reward.h"
 #include "env/mt19937.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define CW_DM_MAX_IDS   40
@@ -38,8 +39,9 @@ typedef struct cw_dm_domain {
 
 /* Model memory that a task writes to; part of a saved state. */
 typedef struct cw_dm_edit {
-    void *at;
+    void *at; /* double or float values */
     size_t n_bytes;
+    bool is_float;
 } cw_dm_edit;
 
 /* The simulation that a task's functions read and write. */
@@ -57,11 +59,12 @@ extern const cw_dm_domain cw_dm_acrobot, cw_dm_ball_in_cup, cw_dm_cartpole, cw_d
     cw_dm_finger, cw_dm_hopper, cw_dm_humanoid, cw_dm_pendulum, cw_dm_quadruped, cw_dm_reacher,
     cw_dm_walker;
 
-/* For look_up: index of a named object; address in sensordata of a named sensor; declares model
- * memory that the task edits. A missing name is recorded in sim->missing. */
+/* For look_up: index of a named object; address in sensordata of a named sensor; declares n
+ * values of model memory that the task edits. A missing name is recorded in sim->missing. */
 int cw_dm_find(cw_dm_sim *sim, mjtObj type, const char *name);
 int cw_dm_find_sensor(cw_dm_sim *sim, const char *name);
-void cw_dm_edits(cw_dm_sim *sim, void *at, size_t n_bytes);
+void cw_dm_edits(cw_dm_sim *sim, double *at, int n);
+void cw_dm_edits_float(cw_dm_sim *sim, float *at, int n);
 
 /* dm_control's random joint positions, in model order: limited hinges and slides uniform in their
  * range, unlimited hinges uniform in +-pi, free joints a quaternion of four uniform [0,1) numbers

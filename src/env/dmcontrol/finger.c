@@ -33,10 +33,10 @@ static void look_up(cw_dm_sim *sim) {
     sim->id[HINGE] = cw_dm_find(sim, mjOBJ_JOINT, "hinge");
     sim->id[CAP] = cw_dm_find(sim, mjOBJ_GEOM, "cap1");
     /* Both kinds of edit are saved by both kinds of task; the unused ones never change. */
-    cw_dm_edits(sim, m->site_pos + 3 * sim->id[TARGET_SITE], 3 * sizeof(double));
-    cw_dm_edits(sim, m->site_size + 3 * sim->id[TARGET_SITE], sizeof(double));
-    cw_dm_edits(sim, m->site_rgba, 4 * (size_t)m->nsite * sizeof(float));
-    cw_dm_edits(sim, m->dof_damping + m->jnt_dofadr[sim->id[HINGE]], sizeof(double));
+    cw_dm_edits(sim, m->site_pos + 3 * sim->id[TARGET_SITE], 3);
+    cw_dm_edits(sim, m->site_size + 3 * sim->id[TARGET_SITE], 1);
+    cw_dm_edits_float(sim, m->site_rgba, 4 * (int)m->nsite);
+    cw_dm_edits(sim, m->dof_damping + m->jnt_dofadr[sim->id[HINGE]], 1);
 }
 
 static const double *sensor(const cw_dm_sim *sim, int slot) {

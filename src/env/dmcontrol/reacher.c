@@ -7,8 +7,8 @@ static void look_up(cw_dm_sim *sim) {
     mjModel *m = sim->physics.model;
     sim->id[TARGET] = cw_dm_find(sim, mjOBJ_GEOM, "target");
     sim->id[FINGER] = cw_dm_find(sim, mjOBJ_GEOM, "finger");
-    cw_dm_edits(sim, m->geom_pos + 3 * sim->id[TARGET], 2 * sizeof(double));
-    cw_dm_edits(sim, m->geom_size + 3 * sim->id[TARGET], sizeof(double));
+    cw_dm_edits(sim, m->geom_pos + 3 * sim->id[TARGET], 2);
+    cw_dm_edits(sim, m->geom_size + 3 * sim->id[TARGET], 1);
 }
 
 static void start(cw_dm_sim *sim) {
