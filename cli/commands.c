@@ -37,7 +37,8 @@ static const cli_option eval_options[] = {
     {NULL, NULL, NULL, NULL}};
 
 static const cli_option record_options[] = {
-    {"--out", "FILE.mp4", NULL, "video to write (default RUN/video/record.mp4)"},
+    {"--out", "FILE.mp4|FILE.png", NULL, "file to write (default RUN/video/record.mp4, or .png)"},
+    {"--frame", "N", NULL, "frame N of the episode alone, as a PNG picture; the first is 1"},
     {"--overlay", NULL, NULL, "draw return, action and value over the picture"},
     {"--scale", "N", NULL, "pixels of the video for each of a frame (default 4)"},
     FORCE,
@@ -147,9 +148,10 @@ static const cli_command command_table[] = {
      eval_options, 1, 1, false, cli_eval},
     {"record", "RUN", "film one episode of a run",
      "Plays one episode with the newest checkpoint of the run folder RUN, or with a file of\n"
-     "weights in it, and writes it as MP4.",
-     "curlew record runs/cartpole-swingup-paper-seed1 --out cartpole.mp4", record_options, 1, 1,
-     false, cli_record},
+     "weights in it, and writes it as MP4, or one frame of it as PNG.",
+     "curlew record runs/cartpole-swingup-paper-seed1 --out cartpole.mp4\n"
+     "curlew record runs/cartpole-swingup-paper-seed1 --overlay --frame 50 --out frame.png",
+     record_options, 1, 1, false, cli_record},
     {"sweep", "TASK ... [section.key=V,V,... | section.key=LOW..HIGH ...]",
      "train over seeds, profiles and values of keys",
      "Trains every task with every profile and every value of the lists, each over all seeds, "

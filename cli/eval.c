@@ -5,9 +5,11 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define EPISODES_DEFAULT "10" /* as the paper evaluates */
 #define EPISODES_MAX     10000
+#define FRAME_MAX        1000000
 
 static void print_json(const char *run, double mean, const double *returns, int n) {
     cli_json json;
@@ -48,6 +50,17 @@ int cli_eval(const cli_args *args) {
     return cli_report_status(status);
 }
 
+/* Where cw_record writes by itself: in the run folder, which is `run` or, when that is a file of
+ * weights, the folder of it. */
+static void print_usual_path(const char *run, const char *ending) {
+    static const char weights[] = ".safetensors";
+    size_t n = strlen(run), m = sizeof weights - 1;
+    bool is_file = n > m && strcmp(run + n - m, weights) == 0;
+    const char *end = is_file ? strrchr(run, '/') : run + n;
+    if (end) printf("%.*s/", (int)(end - run), run);
+    printf("video/record.%s\n", ending);
+}
+
 int cli_record(const cli_args *args) {
     const char *run = cli_args_word(args, 0), *out = cli_args_value(args, "--out");
     cw_record_options options = {.overlay = cli_args_flag(args, "--overlay"),
@@ -56,6 +69,8 @@ int cli_record(const cli_args *args) {
     int64_t enlarged = 0;
     if (scale && !cli_number("--scale", scale, 1, CW_RECORD_SCALE_MAX, &enlarged)) return CLI_USAGE;
     options.scale = (int)enlarged;
+    const char *frame = cli_args_value(args, "--frame");
+    if (frame && !cli_number("--frame", frame, 1, FRAME_MAX, &options.frame)) return CLI_USAGE;
     double episode_return = 0;
     cli_screen screen;
     cli_signals_catch();
@@ -64,9 +79,10 @@ int cli_record(const cli_args *args) {
     cw_status status = cw_record(run, out, &options, &callbacks, &episode_return);
     cli_screen_close(&screen);
     if (status != CW_OK) return cli_report_status(status);
+    printf("return %.3f: ", episode_return);
     if (out)
-        printf("return %.3f: %s\n", episode_return, out);
+        puts(out);
     else
-        printf("return %.3f: %s/video/record.mp4\n", episode_return, run);
+        print_usual_path(run, frame ? "png" : "mp4");
     return CLI_DONE;
 }

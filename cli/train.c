@@ -2,7 +2,6 @@
 #include "json.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,11 +32,11 @@ static int choose_folder(cw_config *config) {
 }
 
 static void print_result(const cw_run_result *result) {
-    printf("done: %" PRId64 " frames", result->frames);
-    if (isfinite(result->eval_return)) printf(", mean return %.1f", result->eval_return);
-    putchar('\n');
-    if (result->curve_path[0]) printf("curve: %s\n", result->curve_path);
-    if (result->video_path[0]) printf("video: %s\n", result->video_path);
+    printf("score:   %.1f at %" PRId64 " frames\n", result->eval_return, result->frames);
+    printf("best:    %.1f\n", result->best_return);
+    printf("curve:   %s\n", result->curve_path);
+    if (result->video_path[0]) printf("video:   %s\n", result->video_path);
+    printf("weights: %s\n", result->weights_path);
 }
 
 /* What the panel says about the run as a whole. */
@@ -58,8 +57,10 @@ static void print_json(const char *run, const cw_run_result *result) {
     cli_json_text(&json, "run", run);
     cli_json_integer(&json, "frames", result->frames);
     cli_json_real(&json, "return_mean", result->eval_return);
-    cli_json_text(&json, "curve", result->curve_path[0] ? result->curve_path : NULL);
+    cli_json_real(&json, "return_best", result->best_return);
+    cli_json_text(&json, "curve", result->curve_path);
     cli_json_text(&json, "video", result->video_path[0] ? result->video_path : NULL);
+    cli_json_text(&json, "weights", result->weights_path);
     cli_json_end(&json);
 }
 

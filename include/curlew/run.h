@@ -98,11 +98,14 @@ typedef struct cw_callbacks {
 } cw_callbacks;
 
 /* The end of a run. */
+#define CW_RESULT_PATH 1100
 typedef struct cw_run_result {
     int64_t frames;
-    double eval_return;    /* mean of the last evaluation */
-    char curve_path[1100]; /* learning-curve picture, "" if none */
-    char video_path[1100]; /* "" if none */
+    double eval_return;                /* mean of the last evaluation */
+    double best_return;                /* of the best evaluation */
+    char curve_path[CW_RESULT_PATH];   /* learning-curve picture */
+    char video_path[CW_RESULT_PATH];   /* "" if none */
+    char weights_path[CW_RESULT_PATH]; /* safetensors */
 } cw_run_result;
 
 /* Trains the configured task in the run folder `run.out`, going on when it holds a checkpoint.
@@ -128,11 +131,14 @@ typedef struct cw_record_options {
     int scale;    /* pixels of the video for each of a frame, 1 to CW_RECORD_SCALE_MAX; 0: 4 */
     bool overlay; /* return so far, value and action drawn over the top of the picture */
     bool replace; /* an existing file may be replaced */
+    /* 0: the whole episode as MP4. N: its N-th frame alone (1 is the first), as PNG. */
+    int64_t frame;
 } cw_record_options;
 
 /* Records one evaluation episode of a run as MP4, or of the weights in a .safetensors file of its
- * folder. out NULL: <run>/video/record.mp4; options NULL: all zero. An existing file is CW_EIO
- * unless options->replace. */
+ * folder; its return. out NULL: <run>/video/record.mp4, or record.png; options NULL: all zero. An
+ * existing file is CW_EIO unless options->replace; a file of another ending, or a frame that the
+ * episode does not have, is CW_EINVAL. */
 cw_status cw_record(const char *run, const char *out, const cw_record_options *options,
                     const cw_callbacks *callbacks, double *episode_return);
 

@@ -1,9 +1,7 @@
 #include "io/html.h"
 
-#include "base/error.h"
-#include "base/memory.h"
+#include "io/picture.h"
 
-#include <cairo.h>
 #include <string.h>
 
 /* Points of a plot on a wide and on a narrow screen, so that its letters stay readable. */
@@ -48,38 +46,10 @@ void cw_html_escape(cw_text *out, const char *text) {
     }
 }
 
-static cairo_status_t take_bytes(void *closure, const unsigned char *bytes, unsigned int n) {
-    cw_text *png = closure;
-    cw_text_append(png, bytes, n);
-    return png->status == CW_OK ? CAIRO_STATUS_SUCCESS : CAIRO_STATUS_NO_MEMORY;
-}
-
-static cw_status make_png(cw_text *png, const uint8_t *rgb, int width, int height) {
-    cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, width, height);
-    cairo_status_t status = cairo_surface_status(surface);
-    if (status == CAIRO_STATUS_SUCCESS) {
-        unsigned char *pixels = cairo_image_surface_get_data(surface);
-        size_t stride = (size_t)cairo_image_surface_get_stride(surface);
-        for (int y = 0; y < height; y++) {
-            for (int x = 0; x < width; x++, rgb += 3) {
-                uint32_t pixel = (uint32_t)rgb[0] << 16 | (uint32_t)rgb[1] << 8 | rgb[2];
-                memcpy(pixels + (size_t)y * stride + 4 * (size_t)x, &pixel, 4);
-            }
-        }
-        cairo_surface_mark_dirty(surface);
-        status = cairo_surface_write_to_png_stream(surface, take_bytes, png);
-    }
-    cairo_surface_destroy(surface);
-    if (status == CAIRO_STATUS_SUCCESS) return CW_OK;
-    return cw_fail(status == CAIRO_STATUS_NO_MEMORY ? CW_ENOMEM : CW_EIO,
-                   "cannot make a picture of %d x %d pixels: %s", width, height,
-                   cairo_status_to_string(status));
-}
-
 void cw_html_picture(cw_text *out, const uint8_t *rgb, int width, int height, const char *classes,
                      const char *alt) {
     cw_text png = {0};
-    keep(out, make_png(&png, rgb, width, height));
+    keep(out, cw_picture_png(&png, rgb, width, height));
     cw_text_format(out, "<img class=\"%s\" width=\"%d\" height=\"%d\" alt=\"", classes, width,
                    height);
     cw_html_escape(out, alt);

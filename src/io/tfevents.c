@@ -3,8 +3,8 @@
 #include "base/crc.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "io/picture.h"
 
-#include <cairo.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -30,7 +30,8 @@ typedef struct buffer {
 struct cw_tfevents {
     int fd;
     uint64_t size; /* bytes of complete records */
-    buffer record, png;
+    buffer record;
+    cw_text png;
     char path[PATH_MAX];
 };
 
@@ -160,7 +161,7 @@ void cw_tfevents_close(cw_tfevents *file) {
     if (file == NULL) return;
     if (file->fd >= 0) close(file->fd);
     cw_free(file->record.at);
-    cw_free(file->png.at);
+    cw_text_free(&file->png);
     cw_free(file);
 }
 
@@ -255,49 +256,20 @@ cw_status cw_tfevents_histogram(cw_tfevents *file, int64_t step, double wall_tim
     return append_summary(file, step, wall_time, values_of, 1);
 }
 
-static cairo_status_t take_png(void *context, const unsigned char *bytes, unsigned int n) {
-    buffer *png = context;
-    if (buffer_reserve(png, cw_size_add(png->n, n)) != CW_OK) return CAIRO_STATUS_NO_MEMORY;
-    memcpy(png->at + png->n, bytes, n);
-    png->n += n;
-    return CAIRO_STATUS_SUCCESS;
-}
-
-static cw_status encode_png(buffer *png, int width, int height, const uint8_t *rgb) {
-    cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, width, height);
-    cairo_status_t status = cairo_surface_status(surface);
-    if (status == CAIRO_STATUS_SUCCESS) {
-        unsigned char *pixels = cairo_image_surface_get_data(surface);
-        int stride = cairo_image_surface_get_stride(surface);
-        for (int y = 0; y < height; y++) {
-            unsigned char *row = pixels + (size_t)y * (size_t)stride;
-            for (int x = 0; x < width; x++, rgb += 3) {
-                uint32_t pixel = (uint32_t)rgb[0] << 16 | (uint32_t)rgb[1] << 8 | rgb[2];
-                memcpy(row + 4 * (size_t)x, &pixel, 4);
-            }
-        }
-        cairo_surface_mark_dirty(surface);
-        png->n = 0;
-        status = cairo_surface_write_to_png_stream(surface, take_png, png);
-    }
-    cairo_surface_destroy(surface);
-    return status == CAIRO_STATUS_SUCCESS
-               ? CW_OK
-               : cw_fail(CW_ENOMEM, "out of memory: a picture of %d x %d pixels", width, height);
-}
-
 cw_status cw_tfevents_image(cw_tfevents *file, int64_t step, double wall_time, const char *tag,
                             int width, int height, const uint8_t *rgb) {
     if (width < 1 || height < 1 || width > SIDE_MAX || height > SIDE_MAX) {
         return cw_fail(CW_EINVAL, "%s is a picture of %d x %d pixels; each side must be 1 to %d",
                        tag, width, height, SIDE_MAX);
     }
-    CW_TRY(encode_png(&file->png, width, height, rgb));
+    file->png.n = 0;
+    CW_TRY(cw_picture_png(&file->png, rgb, width, height));
     Cw__Tb__Summary__Image image = CW__TB__SUMMARY__IMAGE__INIT;
     image.width = width;
     image.height = height;
     image.colorspace = 3;
-    image.encoded_image_string = (ProtobufCBinaryData){.len = file->png.n, .data = file->png.at};
+    image.encoded_image_string =
+        (ProtobufCBinaryData){.len = file->png.n, .data = (uint8_t *)file->png.bytes};
     Cw__Tb__Summary__Value value = CW__TB__SUMMARY__VALUE__INIT, *values[] = {&value};
     value.tag = text(tag);
     value.value_case = CW__TB__SUMMARY__VALUE__VALUE_IMAGE;

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "io/picture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -177,26 +178,6 @@ cw_status cw_video_open(cw_video **out, const char *path, int width, int height,
     return cw_video_open_with(out, path, width, height, scale, frames_per_second, NULL);
 }
 
-static int min_int(int a, int b) {
-    return a < b ? a : b;
-}
-
-/* Planar (3, height, width) to interleaved (out_height, out_width, 3), each pixel repeated. */
-static void enlarge(cw_video *video, const uint8_t *in) {
-    size_t plane = (size_t)video->width * (size_t)video->height;
-    uint8_t *out = video->rgb;
-    for (int y = 0; y < video->out_height; y++) {
-        int from_y = min_int(y / video->scale, video->height - 1);
-        const uint8_t *row = in + (size_t)from_y * (size_t)video->width;
-        for (int x = 0; x < video->out_width; x++, out += 3) {
-            int from_x = min_int(x / video->scale, video->width - 1);
-            out[0] = row[from_x];
-            out[1] = row[plane + (size_t)from_x];
-            out[2] = row[2 * plane + (size_t)from_x];
-        }
-    }
-}
-
 /* Hands a frame, or NULL at the end, to the encoder and writes the packets that are ready. */
 static cw_status encode(cw_video *video, const AVFrame *frame) {
     int error = avcodec_send_frame(video->codec, frame);
@@ -218,7 +199,8 @@ static cw_status encode(cw_video *video, const AVFrame *frame) {
 cw_status cw_video_frame(cw_video *video, const uint8_t *frame, const cw_overlay *overlay) {
     int error = av_frame_make_writable(video->frame);
     if (error < 0) return av_fail(video, "frame", error);
-    enlarge(video, frame);
+    cw_picture_enlarge(video->rgb, video->out_width, video->out_height, frame, video->width,
+                       video->height, video->scale);
     if (overlay != NULL) {
         CW_TRY(cw_overlay_draw(video->rgb, video->out_width, video->out_height, overlay));
     }

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "io/picture.h"
 #include "io/video.h"
 
 #include <math.h>
@@ -75,26 +76,33 @@ static uint8_t *frame_at(cw_evaluator *e, int64_t t) {
     return e->frames + (size_t)(t % e->view.stack) * e->frame_bytes;
 }
 
-/* A frame with what the agent makes of it. */
-static cw_status film_frame(cw_evaluator *e, cw_video *video, const uint8_t *frame,
-                            const cw_image_batch *images, double so_far) {
+/* Shows frame t (from 0) of an episode: to the video, or as a picture when it is the one wanted. */
+static cw_status show(cw_evaluator *e, const cw_film *film, cw_video *video, int64_t t,
+                      const cw_image_batch *images, double so_far) {
+    if (film->frame > 0 && t + 1 != film->frame) return CW_OK;
+    const uint8_t *frame = frame_at(e, t);
     float value, action[CW_MAX_ACTION_DIM];
-    CW_TRY(cw_actor_look(e->actor, images, e->z, action, &value));
-    const cw_overlay overlay = {.episode_return = so_far,
-                                .value = (double)value,
-                                .action = action,
-                                .n_actions = e->env->env.spec.action_dim};
-    return cw_video_frame(video, frame, &overlay);
+    cw_overlay overlay = {
+        .episode_return = so_far, .action = action, .n_actions = e->env->env.spec.action_dim};
+    if (film->overlay) {
+        CW_TRY(cw_actor_look(e->actor, images, e->z, action, &value));
+        overlay.value = (double)value;
+    }
+    const cw_overlay *drawn = film->overlay ? &overlay : NULL;
+    if (film->frame == 0) return cw_video_frame(video, frame, drawn);
+    return cw_picture_write(film->path, frame, e->view.frame.width, e->view.frame.height,
+                            film->scale, drawn);
 }
 
-/* One episode, to `video`. */
-static cw_status play(cw_evaluator *e, double *episode_return, cw_video *video, bool overlay,
+/* One episode, to `video` (NULL when film->frame asks for a picture alone). */
+static cw_status play(cw_evaluator *e, const cw_film *film, cw_video *video, double *episode_return,
                       bool (*should_stop)(void *user), void *user) {
     int32_t offset = cw_view_offset(&e->view);
     double sum = 0;
     cw_timestep step = {.last = false};
     CW_TRY(cw_agent_env_reset(e->env, frame_at(e, 0)));
-    for (int64_t t = 0; !step.last; t++) {
+    int64_t t = 0;
+    for (; !step.last; t++) {
         if (should_stop != NULL && should_stop(user)) {
             return cw_fail(CW_EINTERRUPTED, "stopped during an evaluation");
         }
@@ -103,11 +111,7 @@ static cw_status play(cw_evaluator *e, double *episode_return, cw_video *video, 
             e->stack[k] = frame_at(e, age > 0 ? age : 0);
         }
         cw_image_batch images = cw_view_batch(&e->view, e->stack, &offset);
-        if (overlay) {
-            CW_TRY(film_frame(e, video, frame_at(e, t), &images, sum));
-        } else {
-            CW_TRY(cw_video_frame(video, frame_at(e, t), NULL));
-        }
+        CW_TRY(show(e, film, video, t, &images, sum));
         CW_TRY(cw_actor_act(e->actor, &images, NULL, e->action));
         CW_TRY(cw_agent_env_step(e->env, e->action, &step, frame_at(e, t + 1)));
         if (!isfinite(step.reward)) {
@@ -116,16 +120,21 @@ static cw_status play(cw_evaluator *e, double *episode_return, cw_video *video, 
         }
         sum += step.reward;
     }
+    if (film->frame > t) {
+        return cw_fail(CW_EINVAL, "frame %lld of an episode of %lld frames", (long long)film->frame,
+                       (long long)t);
+    }
     *episode_return = sum;
     return CW_OK;
 }
 
 cw_status cw_evaluator_film(cw_evaluator *evaluator, const cw_film *film, double *episode_return,
                             bool (*should_stop)(void *user), void *user) {
+    if (film->frame > 0) return play(evaluator, film, NULL, episode_return, should_stop, user);
     cw_video *video;
     const cw_frame_spec *frame = &evaluator->view.frame;
     CW_TRY(cw_video_open(&video, film->path, frame->width, frame->height, film->scale, VIDEO_FPS));
-    cw_status status = play(evaluator, episode_return, video, film->overlay, should_stop, user);
+    cw_status status = play(evaluator, film, video, episode_return, should_stop, user);
     if (status == CW_OK) return cw_video_close(video);
     cw_video_abort(video);
     return status;

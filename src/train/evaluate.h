@@ -23,15 +23,16 @@ void cw_evaluator_destroy(cw_evaluator *evaluator); /* NULL allowed */
 
 /* How an episode is filmed. */
 typedef struct cw_film {
-    const char *path; /* .mp4, replaced when it exists */
+    const char *path; /* replaced when it exists */
     int scale;        /* pixels of the video for each of a frame, 1 or more */
     bool overlay;     /* return, action and value on the picture */
+    int64_t frame;    /* 0: the whole episode; else its frame-th frame alone, as PNG, from 1 */
 } cw_film;
 #define CW_FILM_SCALE 4
 
 /* Plays one episode with tanh(mean) actions on the centre crop and writes it as MP4, which appears
  * when all of it is there; its undiscounted return. should_stop (may be NULL) ends it with
- * CW_EINTERRUPTED. */
+ * CW_EINTERRUPTED. CW_EINVAL when the episode ends before film->frame. */
 cw_status cw_evaluator_film(cw_evaluator *evaluator, const cw_film *film, double *episode_return,
                             bool (*should_stop)(void *user), void *user);
 

@@ -163,6 +163,10 @@ static void report_cost(cw_trainer *trainer) {
                     s[CW_RUN_CHECKPOINT], cw_clock_s() - trainer->started);
 }
 
+static void keep_path(char out[CW_RESULT_PATH], const char *path) {
+    snprintf(out, CW_RESULT_PATH, "%.*s", CW_RESULT_PATH - 1, path);
+}
+
 cw_status cw_trainer_finish(cw_trainer *trainer, cw_run_result *out) {
     cw_run_state *state = &trainer->state;
     char weights[CW_PATH], curve[CW_PATH], video[CW_PATH] = "";
@@ -177,18 +181,12 @@ cw_status cw_trainer_finish(cw_trainer *trainer, cw_run_result *out) {
     }
     CW_TRY(cw_trainer_log_timing(trainer));
     report_cost(trainer);
-    cw_trainer_line(trainer, "score: mean return %.1f at %lld frames (%d episodes, best %.1f)",
-                    state->last_eval, (long long)state->frames,
-                    trainer->settings.train.eval_episodes, state->best_eval);
-    cw_trainer_line(trainer, "curve:   %s", curve);
-    if (video[0] != '\0') cw_trainer_line(trainer, "video:   %s", video);
-    cw_trainer_line(trainer, "weights: %s", weights);
     cw_trainer_progress(trainer, "done", true);
     out->frames = state->frames;
     out->eval_return = state->last_eval;
-    snprintf(out->curve_path, sizeof out->curve_path, "%.*s", (int)sizeof out->curve_path - 1,
-             curve);
-    snprintf(out->video_path, sizeof out->video_path, "%.*s", (int)sizeof out->video_path - 1,
-             video);
+    out->best_return = state->best_eval;
+    keep_path(out->curve_path, curve);
+    keep_path(out->video_path, video);
+    keep_path(out->weights_path, weights);
     return CW_OK;
 }

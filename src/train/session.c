@@ -143,14 +143,22 @@ cw_status cw_evaluate(const char *run, int episodes, const cw_callbacks *callbac
     return status;
 }
 
-/* <run>/video/record.mp4; makes the folder. */
-static cw_status usual_path(char out[CW_PATH], const char *run) {
+/* A file in <run>/video; makes the folder. */
+static cw_status usual_path(char out[CW_PATH], const char *run, const char *name) {
     char folder[CW_PATH], video[CW_PATH];
     bool is_file;
     CW_TRY(locate(run, folder, &is_file));
     CW_TRY(cw_folder_path(video, folder, "video"));
     CW_TRY(cw_dir_make(video));
-    return cw_folder_path(out, video, "record.mp4");
+    return cw_folder_path(out, video, name);
+}
+
+static cw_status check_ending(const char *path, bool picture) {
+    const char *ending = picture ? ".png" : ".mp4";
+    size_t n = strlen(path), m = strlen(ending);
+    if (n > m && strcmp(path + n - m, ending) == 0) return CW_OK;
+    return cw_fail(CW_EINVAL, "%s: %s must end in %s", path,
+                   picture ? "the picture of one frame" : "a video", ending);
 }
 
 cw_status cw_record(const char *run, const char *out, const cw_record_options *options,
@@ -163,9 +171,14 @@ cw_status cw_record(const char *run, const char *out, const cw_record_options *o
         return cw_fail(CW_EINVAL, "a video enlarged %d times; it must be 1 to %d", options->scale,
                        CW_RECORD_SCALE_MAX);
     }
+    if (options->frame < 0) {
+        return cw_fail(CW_EINVAL, "frame %lld; the first is 1", (long long)options->frame);
+    }
+    const char *usual_name = options->frame > 0 ? "record.png" : "record.mp4";
+    if (out != NULL) CW_TRY(check_ending(out, options->frame > 0));
     if (out != NULL) CW_TRY(cw_target_check(out, options->replace));
     CW_TRY(cw_session_open(&s, run, false));
-    cw_status status = out == NULL ? usual_path(path, run) : CW_OK;
+    cw_status status = out == NULL ? usual_path(path, run, usual_name) : CW_OK;
     if (out == NULL) out = path;
     if (status == CW_OK) status = cw_target_check(out, options->replace);
     if (status == CW_OK) {
@@ -173,7 +186,8 @@ cw_status cw_record(const char *run, const char *out, const cw_record_options *o
         stop_fn stop = stop_of(callbacks, &copy);
         const cw_film film = {.path = out,
                               .scale = options->scale > 0 ? options->scale : CW_FILM_SCALE,
-                              .overlay = options->overlay};
+                              .overlay = options->overlay,
+                              .frame = options->frame};
         status = cw_evaluator_film(s->evaluator, &film, episode_return, stop, &copy);
     }
     cw_session_close(s);

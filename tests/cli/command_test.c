@@ -92,6 +92,7 @@ static const struct {
     {"plot", "plot needs more words: curlew plot RUN..."},
     {"plot a --x miles", "--x miles: must be frames or hours"},
     {"plot a --ouy b", "plot has no option --ouy; did you mean --out?"},
+    {"record a --frame 0", "--frame 0: must be a whole number, 1 to 1000000"},
     {"record a --scale 0", "--scale 0: must be a whole number, 1 to 20"},
     {"report", "report needs more words: curlew report RUN"},
     {"compare a", "compare needs more words: curlew compare RUN RUN"},
@@ -148,8 +149,9 @@ static void usage_errors_are_one_line_and_write_nothing(void **state) {
 static const struct {
     const char *words, *out;
 } outputs[] = {
-    {"train toy", "run.out=runs/toy-paper-seed1\nenv.task=toy\ndone: 100000 frames, mean return "
-                  "845.2\ncurve: there/curve.png\nvideo: there/final.mp4\n"},
+    {"train toy", "run.out=runs/toy-paper-seed1\nenv.task=toy\nscore:   845.2 at 100000 frames\n"
+                  "best:    900.0\ncurve:   there/curve.png\nvideo:   there/final.mp4\n"
+                  "weights: there/weights.safetensors\n"},
     {"train cartpole_swingup", "run.out=runs/cartpole-swingup-paper-seed1\nenv.task=cartpole-s"},
     {"train toy --seed 7 --profile authors", "run.out=runs/toy-authors-seed7"},
     {"train toy --out x/y --quiet=", NULL},
@@ -169,6 +171,9 @@ static const struct {
     {"eval some/run --episodes 3", "episode 3: 102.000\nmean return 101.000 over 3 episodes\n"},
     {"record some/run", "record some/run to (default)\nreturn 7.000: some/run/video/record.mp4"},
     {"record some/run --out a.mp4", "record some/run to a.mp4\nreturn 7.000: a.mp4\n"},
+    {"record a/b.safetensors", "(default)\nreturn 7.000: a/video/record.mp4\n"},
+    {"record b.safetensors", "(default)\nreturn 7.000: video/record.mp4\n"},
+    {"record r --frame 3", "(default)\nframe 3\nreturn 7.000: r/video/record.png\n"},
     {"rollout toy --seed 4294967295 --actions a --out b", "rollout toy 4294967295 a b auto:\n"},
     {"rollout toy --seed 0 --actions a --out b --frames 0,100,20 --renderer osmesa",
      "rollout toy 0 a b osmesa: 0 100 20\n"},
@@ -195,7 +200,8 @@ static const struct {
     {"completion words -- train cart", "cartpole-swingup\tswing a pole up\n"},
     {"train toy --json",
      "{\"run\": \"runs/toy-paper-seed1\", \"frames\": 100000, \"return_mean\": 845.25, "
-     "\"curve\": \"there/curve.png\", \"video\": \"there/final.mp4\"}\n"},
+     "\"return_best\": 900, \"curve\": \"there/curve.png\", \"video\": \"there/final.mp4\", "
+     "\"weights\": \"there/weights.safetensors\"}\n"},
     {"version", "curlew "},
     {"--version", "curlew "},
     {"list tasks", "cartpole-swingup             8      swing a pole up\n"},

@@ -109,9 +109,10 @@ cw_status cw_train(const cw_config *config, const cw_callbacks *callbacks, cw_ru
         if (i == 20) callbacks->line(callbacks->user, "half way");
         nap();
     }
-    *out = (cw_run_result){.frames = 100000, .eval_return = 845.25};
+    *out = (cw_run_result){.frames = 100000, .eval_return = 845.25, .best_return = 900};
     strcpy(out->curve_path, "there/curve.png");
     strcpy(out->video_path, "there/final.mp4");
+    strcpy(out->weights_path, "there/weights.safetensors");
     return CW_OK;
 }
 
@@ -142,6 +143,10 @@ cw_status cw_record(const char *run_folder, const char *out, const cw_record_opt
     if (options->scale || options->overlay || options->replace) {
         snprintf(line, sizeof line, "scale %d%s%s", options->scale,
                  options->overlay ? " overlay" : "", options->replace ? " replace" : "");
+        callbacks->line(callbacks->user, line);
+    }
+    if (options->frame) {
+        snprintf(line, sizeof line, "frame %lld", (long long)options->frame);
         callbacks->line(callbacks->user, line);
     }
     *episode_return = 7;

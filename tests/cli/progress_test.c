@@ -271,9 +271,11 @@ static void the_panel_is_redrawn_in_place(void **state) {
         "temperature   0.0712  entropy -0.9300",
         "memory        2.31 GB  replay 48% full",
         "runs/toy-paper-seed1",
-        "done: 100000 frames, mean return 845.2",
-        "curve: there/curve.png",
-        "video: there/final.mp4",
+        "score:   845.2 at 100000 frames",
+        "best:    900.0",
+        "curve:   there/curve.png",
+        "video:   there/final.mp4",
+        "weights: there/weights.safetensors",
         "",
     };
     assert_int_equal(run_on_terminal(80, 24, "FAKE=progress", "X=", NULL, NULL), 0);
@@ -316,7 +318,7 @@ static void every_window_shows_one_panel(void **state) {
             assert_int_equal(bar, title + 1);
         }
         assert_int_equal(rows_with("runs/toy-paper-seed1", NULL), 1);
-        assert_int_equal(rows_with("done: 100000 frames", NULL), 1);
+        assert_int_equal(rows_with("score: ", NULL), 1);
         assert_memory_equal(&s.before, &s.after, sizeof s.before);
     }
 }
@@ -332,7 +334,7 @@ static void small_windows_and_dumb_terminals_get_plain_lines(void **state) {
         run_on_terminal(cases[i].columns, cases[i].rows, "FAKE=progress", cases[i].variable,
                         cases[i].option, NULL);
         assert_null(strchr(written, '\033'));
-        assert_non_null(strstr(written, "half way\r\ndone"));
+        assert_non_null(strstr(written, "half way\r\nscore"));
     }
     run_on_terminal(80, 24, "FAKE=progress", "X=", "--quiet", NULL);
     assert_int_equal(n_written, 0);
@@ -393,7 +395,7 @@ static void the_panel_follows_the_window(void **state) {
     script tiny = {.await = "25%", .act = make_tiny};
     assert_int_equal(run_on_terminal(60, 24, "FAKE=progress", "X=", NULL, &tiny), 0);
     assert_int_equal(rows_with("toy  paper", NULL), 0);
-    assert_int_equal(rows_with("done: 100000 frames", NULL), 1);
+    assert_int_equal(rows_with("score: ", NULL), 1);
 }
 
 static void press_control_c(script *s, int fd) {
@@ -446,7 +448,7 @@ static void a_file_gets_no_control_characters(void **state) {
     assert_int_equal(p.code, 0);
     assert_null(strchr(p.out, '\033'));
     assert_null(strchr(p.out, '\r'));
-    assert_non_null(strstr(p.out, "half way\ndone"));
+    assert_non_null(strstr(p.out, "half way\nscore"));
 }
 
 /* The callbacks in this process, with its clock moved: a plain line when ten seconds have passed

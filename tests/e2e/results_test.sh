@@ -89,6 +89,14 @@ shows "return" -- record one --force
 [ "$before" != "$(sha256sum one/video/record.mp4)" ] || fail "--force did not replace record.mp4"
 expect 2 "larger --scale" -- record one --overlay --scale 2 --out narrow.mp4 --quiet
 expect 2 "--scale 21" -- record one --scale 21
+shows "return" -- record one --overlay --scale 8 --frame 2 --out second.png
+[ "$(head -c 4 second.png | tail -c 3)" = PNG ] || fail "second.png is no PNG"
+shows "one/video/record.png" -- record one/weights.safetensors --frame 1
+expect 1 "record.png exists already" -- record one --frame 1 --quiet
+expect 2 "frame 999999 of an episode of" -- record one --frame 999999 --out none.png --quiet
+expect 2 "must end in .png" -- record one --frame 1 --out frame.mp4
+expect 2 "must end in .mp4" -- record one --out frame.png
+[ ! -e none.png ] && [ ! -e none.png.tmp ] || fail "a picture of no frame"
 expect 1 "nowhere/a.mp4" -- record one --out nowhere/a.mp4 --quiet
 expect 1 "not a run folder" -- record nothing --quiet
 expect 1 "another version" -- record new --quiet
