@@ -35,7 +35,9 @@ static const char *const backends[] = {"ref64", "ref", "auto"};
 #define N_CASES    (sizeof cases / sizeof *cases)
 #define N_BACKENDS (sizeof backends / sizeof *backends)
 
-/* One update from zero Adam state in bf16: the first moments are the gradients. */
+/* One update from zero Adam state in bf16: the first moments are the gradients. So few filters go
+ * in bf16 only where whole maps do; tests/algo/precision_test.c has layers that go in it anywhere.
+ */
 static const char *const bf16_cases[] = {"authors_one", "paper_one"};
 #define N_BF16       (sizeof bf16_cases / sizeof *bf16_cases)
 #define BF16_EPSILON 0x1p-7
