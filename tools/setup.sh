@@ -34,6 +34,12 @@ zsh               its completion is tried; bash is there
 fish              the same
 g++               compiles the public headers as C++
 '
+setup_packages_of[browser]='
+chromium          looks at the page of curlew report
+'
+setup_packages_of[interop]='
+python3-venv      a place of its own for the Python packages of tests/interop
+'
 setup_packages_of[lint]='
 clang-format      checks the layout of the source
 clang-tidy        static analysis

@@ -45,7 +45,8 @@ static const char style[] =
     "table{border-collapse:collapse;width:100%;font-size:.9em}"
     "th,td{text-align:left;padding:3px 10px 3px 0;border-bottom:1px solid var(--line);"
     "vertical-align:top;overflow-wrap:anywhere}th{color:var(--dim);font-weight:500}"
-    "th.n,td.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}"
+    "th,td.k{overflow-wrap:normal}th.n,td.n{text-align:right;font-variant-numeric:tabular-nums}"
+    "td.n{white-space:nowrap}"
     "tr.mark td{background:var(--mark)}code{font:.92em ui-monospace,monospace}"
     ".bar{height:.8em;min-width:1px;border-radius:3px;background:var(--accent)}td.w{width:35%}"
     "summary{cursor:pointer;margin:.6em 0}"
@@ -233,14 +234,13 @@ static void add_time(cw_text *page, const cw_run_summary *run) {
     for (int i = 0; i < run->n_parts; i++) {
         const cw_run_part *part = &run->part[i];
         double share = run->wall_s > 0 ? 100 * part->seconds / run->wall_s : 0;
-        cw_text_add(page, "<tr>");
-        cell(page, part->name);
         cw_text_format(
             page,
+            "<tr><td class=\"k\">%s</td>"
             "<td class=\"w wide\"><div class=\"bar\" style=\"width:%.1f%%%s\"></div></td>"
             "<td class=\"n\">%.1f%%</td><td class=\"n\">%.1f</td>"
             "<td class=\"n\">%.3f</td></tr>\n",
-            share, part->beside ? ";opacity:.4" : "", share, part->seconds,
+            part->name, share, part->beside ? ";opacity:.4" : "", share, part->seconds,
             1e3 * part->seconds / (double)run->agent_steps);
     }
     cw_text_add(page, "</table>\n<p class=\"dim\">Parts come one after another and add up to the "
@@ -273,7 +273,7 @@ static cw_status add_keys(cw_text *page, const cw_settings *settings, const cw_s
         cw_text_add(page, "</td></tr>\n");
         shown++;
     }
-    if (shown == 0) cw_text_add(page, "<tr><td>nothing</td></tr>\n");
+    if (shown == 0) cw_text_add(page, "<tr><td colspan=\"4\">nothing</td></tr>\n");
     cw_text_add(page, "</table>\n");
     return page->status;
 }
