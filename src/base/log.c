@@ -1,5 +1,7 @@
 #include "base/log.h"
 
+#include "base/text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -10,5 +12,6 @@ void cw_log_write(const cw_log *log, cw_log_level level, const char *format, ...
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    cw_text_plain_line(line);
     log->fn(log->user, level, line);
 }

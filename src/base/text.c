@@ -69,3 +69,10 @@ void cw_text_free(cw_text *text) {
     cw_free(text->bytes);
     *text = (cw_text){0};
 }
+
+void cw_text_plain_line(char *line) {
+    for (unsigned char *c = (unsigned char *)line; *c != '\0'; c++) {
+        if (*c == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f) *c++ = '?', *c = '?';
+        if (*c < 0x20 || *c == 0x7f) *c = '?';
+    }
+}

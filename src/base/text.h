@@ -21,4 +21,8 @@ void cw_text_format(cw_text *text, const char *format, ...) __attribute__((forma
 void cw_text_base64(cw_text *text, const void *bytes, size_t n);
 void cw_text_free(cw_text *text); /* leaves an empty text */
 
+/* Puts '?' in place of control characters, those of Latin-1 in UTF-8 (0x80 to 0x9f) too. What comes
+ * from files stands in messages: they stay one line and move no terminal. Any thread. */
+void cw_text_plain_line(char *line);
+
 #endif

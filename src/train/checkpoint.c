@@ -338,8 +338,11 @@ static cw_status write_generation(cw_checkpoint_store *store, const cw_checkpoin
 cw_status cw_checkpoint_save(cw_checkpoint_store *store, const cw_checkpoint_parts *parts,
                              cw_checkpoint_stats *stats) {
     if (store->kept[0].generation == 0) {
-        uint64_t newest;
-        CW_TRY(cw_checkpoint_newest_below(store->folder, UINT64_MAX, &newest));
+        uint64_t *list;
+        size_t n;
+        CW_TRY(cw_checkpoint_list(store->folder, &list, &n));
+        uint64_t newest = n > 0 ? list[0] : 0;
+        cw_free(list);
         if (newest != 0) {
             return cw_fail(CW_EINVAL,
                            "%s holds checkpoint %llu, which has not been loaded with its frames; "

@@ -57,8 +57,9 @@ void cw_checkpoint_path(char out[PATH_MAX], const char *folder, cw_checkpoint_fi
 void cw_checkpoint_segment_path(char out[PATH_MAX], const char *folder, uint64_t generation,
                                 int64_t first);
 
-/* Largest number below `bound` of a manifest in the folder; 0 when there is none. */
-cw_status cw_checkpoint_newest_below(const char *folder, uint64_t bound, uint64_t *out);
+/* Numbers of the manifests in a folder, the newest first, in a cw_alloc block; no folder has none.
+ * CW_EIO, CW_ENOMEM. */
+cw_status cw_checkpoint_list(const char *folder, uint64_t **out, size_t *n);
 
 /* ---- the state file: a table of named blobs ---- */
 #define CW_STATE_ALIGN 64

@@ -14,6 +14,7 @@
 
 /* A writer may remove the generations that a reader has just listed. */
 #define LIST_ATTEMPTS 16
+#define FAULT_BYTES   768
 
 static cw_status sum_check(const char *path, cw_file_sum got, cw_file_sum want) {
     if (got.bytes != want.bytes) {
@@ -91,17 +92,17 @@ static cw_status generation_read(cw_checkpoint_store *store, uint64_t generation
     return CW_OK;
 }
 
-/* Goes down from the newest generation to the first whole one. `fault` receives what is wrong with
+/* Goes down the list to the first whole generation, list[*at]. `fault` receives what is wrong with
  * the newest that is not. CW_ENOTFOUND: none is whole. */
-static cw_status newest_whole(cw_checkpoint_store *store, uint64_t newest, bool with_frames,
-                              cw_checkpoint **out, char *fault, size_t fault_bytes) {
+static cw_status newest_whole(cw_checkpoint_store *store, const uint64_t *list, size_t n,
+                              bool with_frames, cw_checkpoint **out, size_t *at,
+                              char fault[FAULT_BYTES]) {
     fault[0] = '\0';
-    uint64_t generation = newest;
-    while (generation != 0) {
-        cw_status status = generation_read(store, generation, with_frames, out);
+    for (size_t i = 0; i < n; i++) {
+        *at = i;
+        cw_status status = generation_read(store, list[i], with_frames, out);
         if (status == CW_OK || status == CW_ENOMEM) return status;
-        if (fault[0] == '\0') snprintf(fault, fault_bytes, "%s", cw_last_error());
-        CW_TRY(cw_checkpoint_newest_below(store->folder, generation, &generation));
+        if (fault[0] == '\0') snprintf(fault, FAULT_BYTES, "%s", cw_last_error());
     }
     return CW_ENOTFOUND;
 }
@@ -118,60 +119,68 @@ static cw_status manifest_copy(cw_manifest *out, const cw_manifest *from) {
     return CW_OK;
 }
 
-/* Reads the manifests of the generations that stay with the one in kept[0]. */
-static cw_status keep_earlier(cw_checkpoint_store *store) {
-    uint64_t before = store->kept[0].generation;
-    for (int k = 1; k < store->keep;) {
-        CW_TRY(cw_checkpoint_newest_below(store->folder, before, &before));
-        if (before == 0) break;
-        cw_status status = manifest_read(store, before, &store->kept[k]);
+/* Reads the manifests of the generations that stay with the one in kept[0]: from a list of those
+ * before it, the newest first. */
+static cw_status keep_earlier(cw_checkpoint_store *store, const uint64_t *list, size_t n) {
+    int k = 1;
+    for (size_t i = 0; i < n && k < store->keep; i++) {
+        cw_status status = manifest_read(store, list[i], &store->kept[k]);
         if (status == CW_ENOMEM) return status;
         k += status == CW_OK;
     }
     return CW_OK;
 }
 
-/* The loaded generation and those before it stay, as many as the store keeps. */
-static cw_status keep_loaded(cw_checkpoint_store *store, uint64_t newest,
+/* list[at] was loaded: it and those before it stay, as many as the store keeps. */
+static cw_status keep_loaded(cw_checkpoint_store *store, const uint64_t *list, size_t n, size_t at,
                              const cw_manifest *loaded) {
     for (int k = 0; k < store->keep; k++) cw_manifest_clear(&store->kept[k]);
     CW_TRY(manifest_copy(&store->kept[0], loaded));
-    cw_status status = keep_earlier(store);
+    cw_status status = keep_earlier(store, list + at + 1, n - at - 1);
     if (status != CW_OK) { /* a save would be refused now */
         for (int k = 0; k < store->keep; k++) cw_manifest_clear(&store->kept[k]);
         return status;
     }
-    if (newest > store->highest) store->highest = newest;
+    if (list[0] > store->highest) store->highest = list[0];
+    return CW_OK;
+}
+
+/* The newest whole generation of a list that has one or more. */
+static cw_status load_listed(cw_checkpoint_store *store, const uint64_t *list, size_t n,
+                             bool with_frames, cw_checkpoint **out, char fault[FAULT_BYTES]) {
+    size_t at = 0;
+    cw_checkpoint *checkpoint = NULL;
+    CW_TRY(newest_whole(store, list, n, with_frames, &checkpoint, &at, fault));
+    if (with_frames) {
+        cw_status status = keep_loaded(store, list, n, at, &checkpoint->manifest);
+        if (status != CW_OK) {
+            cw_checkpoint_free(checkpoint);
+            return status;
+        }
+    }
+    if (fault[0] != '\0') {
+        cw_log_write(&store->log, CW_LOG_WARN,
+                     "checkpoint %llu cannot be used: %s; going back to checkpoint %llu",
+                     (unsigned long long)list[0], fault, (unsigned long long)list[at]);
+    }
+    *out = checkpoint;
     return CW_OK;
 }
 
 cw_status cw_checkpoint_load(cw_checkpoint_store *store, bool with_frames, cw_checkpoint **out) {
-    char fault[768] = "";
-    uint64_t newest = 0, listed;
+    char fault[FAULT_BYTES] = "";
+    uint64_t newest = 0;
     for (int attempt = 0; attempt < LIST_ATTEMPTS; attempt++) {
-        CW_TRY(cw_checkpoint_newest_below(store->folder, UINT64_MAX, &listed));
-        if (listed == 0) {
-            return cw_fail(CW_ENOTFOUND, "%s holds no checkpoint", store->folder);
-        }
-        if (listed == newest) break; /* nothing has changed since the last attempt */
-        newest = listed;
-        cw_checkpoint *checkpoint = NULL;
-        cw_status status =
-            newest_whole(store, newest, with_frames, &checkpoint, fault, sizeof fault);
-        if (status == CW_ENOTFOUND) continue;
-        if (status == CW_OK && with_frames) {
-            status = keep_loaded(store, newest, &checkpoint->manifest);
-            if (status != CW_OK) cw_checkpoint_free(checkpoint);
-        }
-        if (status != CW_OK) return status;
-        if (fault[0] != '\0') {
-            cw_log_write(&store->log, CW_LOG_WARN,
-                         "checkpoint %llu cannot be used: %s; going back to checkpoint %llu",
-                         (unsigned long long)newest, fault,
-                         (unsigned long long)checkpoint->manifest.generation);
-        }
-        *out = checkpoint;
-        return CW_OK;
+        uint64_t *list;
+        size_t n;
+        CW_TRY(cw_checkpoint_list(store->folder, &list, &n));
+        if (n == 0) return cw_fail(CW_ENOTFOUND, "%s holds no checkpoint", store->folder);
+        bool changed = list[0] != newest; /* since the last attempt */
+        newest = list[0];
+        cw_status status = changed ? load_listed(store, list, n, with_frames, out, fault) : CW_OK;
+        cw_free(list);
+        if (!changed) break;
+        if (status != CW_ENOTFOUND) return status;
     }
     return cw_fail(CW_EFORMAT, "no checkpoint in %s is whole; the newest: %s", store->folder,
                    fault);

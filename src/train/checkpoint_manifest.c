@@ -2,6 +2,7 @@
 #include "base/crc.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "train/checkpoint_internal.h"
 
 #include <dirent.h>
@@ -181,25 +182,46 @@ void cw_checkpoint_segment_path(char out[PATH_MAX], const char *folder, uint64_t
     snprintf(out, PATH_MAX, "%s/frames/%" PRIu64 "-%" PRId64 ".bin", folder, generation, first);
 }
 
-cw_status cw_checkpoint_newest_below(const char *folder, uint64_t bound, uint64_t *out) {
-    *out = 0;
+static bool is_manifest(const char *name, uint64_t *generation) {
+    char same[64];
+    if (sscanf(name, "manifest-%" SCNu64, generation) != 1) return false;
+    snprintf(same, sizeof same, "manifest-%" PRIu64, *generation);
+    return strcmp(same, name) == 0 && *generation >= 1 &&
+           *generation <= CW_CHECKPOINT_GENERATION_MAX;
+}
+
+static int falling(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x < y) - (x > y);
+}
+
+cw_status cw_checkpoint_list(const char *folder, uint64_t **out, size_t *n) {
+    *out = NULL;
+    *n = 0;
     DIR *dir = opendir(folder);
     if (dir == NULL) {
         if (errno == ENOENT) return CW_OK;
         return cw_fail(CW_EIO, "cannot list %s: %s", folder, strerror(errno));
     }
+    cw_text numbers = {0}; /* bytes that grow */
     struct dirent *e;
     while (errno = 0, (e = readdir(dir)) != NULL) {
-        uint64_t number;
-        char same[64];
-        if (sscanf(e->d_name, "manifest-%" SCNu64, &number) != 1) continue;
-        snprintf(same, sizeof same, "manifest-%" PRIu64, number);
-        if (strcmp(same, e->d_name) != 0 || number > CW_CHECKPOINT_GENERATION_MAX) continue;
-        if (number < bound && number > *out) *out = number;
+        uint64_t generation;
+        if (is_manifest(e->d_name, &generation)) {
+            cw_text_append(&numbers, &generation, sizeof generation);
+        }
     }
     int error = errno; /* a list that breaks off is not a folder without checkpoints */
     closedir(dir);
-    if (error != 0) return cw_fail(CW_EIO, "cannot list %s: %s", folder, strerror(error));
+    cw_status status = numbers.status;
+    if (error != 0) status = cw_fail(CW_EIO, "cannot list %s: %s", folder, strerror(error));
+    if (status != CW_OK) {
+        cw_text_free(&numbers);
+        return status;
+    }
+    *out = (uint64_t *)(void *)numbers.bytes;
+    *n = numbers.n / sizeof **out;
+    if (*n > 1) qsort(*out, *n, sizeof **out, falling);
     return CW_OK;
 }
 

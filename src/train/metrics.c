@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "train/trainer.h"
 
 #include <math.h>
@@ -30,6 +31,7 @@ void cw_trainer_line(cw_trainer *trainer, const char *format, ...) {
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    cw_text_plain_line(text);
     if (trainer->log != NULL) {
         char stamp[32];
         time_t now = time(NULL);

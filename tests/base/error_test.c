@@ -10,6 +10,10 @@ static void control_characters_do_not_get_through(void **state) {
     assert_string_equal(cw_last_error(), "key 'a?[2J??b?c?'");
     assert_int_equal(cw_fail_in(CW_EFORMAT, "file\n%s", "x\001"), CW_EFORMAT);
     assert_string_equal(cw_last_error(), "file?x?: key 'a?[2J??b?c?'");
+    cw_fail(CW_EFORMAT, "%s",
+            "a\xc2\x9b"
+            "2J \xc2\xa0\xc2");
+    assert_string_equal(cw_last_error(), "a??2J \xc2\xa0\xc2");
     cw_fail(CW_EFORMAT, "%s", "größer");
     assert_string_equal(cw_last_error(), "größer");
 }

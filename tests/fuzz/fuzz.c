@@ -19,8 +19,9 @@ void fuzz_require(int holds, const char *what, const char *file, int line) {
 void fuzz_require_message(cw_status status) {
     REQUIRE(status != CW_OK);
     REQUIRE(cw_last_error()[0] != '\0');
-    for (const char *c = cw_last_error(); *c != '\0'; c++) {
-        REQUIRE((unsigned char)*c >= 0x20 && *c != 0x7f);
+    for (const unsigned char *c = (const unsigned char *)cw_last_error(); *c != '\0'; c++) {
+        REQUIRE(*c >= 0x20 && *c != 0x7f);
+        REQUIRE(*c != 0xc2 || c[1] < 0x80 || c[1] > 0x9f); /* U+0080 to U+009F */
     }
 }
 

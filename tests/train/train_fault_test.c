@@ -4,11 +4,14 @@
  *
  *   train_fault_test            every fault of the world, and every 31st of the file and memory
  * ones train_fault_test --every    each of them */
+#include "base/crc.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "test.h"
+#include "train/checkpoint_internal.h"
 #include "train/checkpoint_run.h"
 #include "train/faulty_world.h"
+#include "train/saving.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -202,6 +205,63 @@ static void test_any_allocation_may_fail_when_going_on(void **state) {
     ramp_resumed(cw_memory_fail_after, "memory, going on");
 }
 
+/* ---- what a checkpoint says of itself ---- */
+
+/* Puts escape sequences into the newest checkpoint's account of where it was written, under right
+ * checksums. */
+static void forge_account(const char *run) {
+    char folder[PATH_MAX], path[PATH_MAX];
+    uint64_t *list;
+    unsigned char *bytes;
+    char *text;
+    size_t n;
+    cw_manifest manifest;
+    assert_int_equal(cw_path_join(folder, sizeof folder, run, "checkpoint"), CW_OK);
+    assert_int_equal(cw_checkpoint_list(folder, &list, &n), CW_OK);
+    assert_true(n > 0);
+    const uint64_t newest = list[0];
+    cw_free(list);
+    cw_checkpoint_path(path, folder, CW_FILE_MANIFEST, newest);
+    assert_int_equal(cw_file_read(path, 1 << 20, &bytes, &n), CW_OK);
+    assert_int_equal(cw_manifest_parse(&manifest, (char *)bytes, n, newest), CW_OK);
+    cw_free(bytes);
+
+    cw_checkpoint_path(path, folder, CW_FILE_STATE, newest);
+    assert_int_equal(cw_file_read(path, 1 << 20, &bytes, &n), CW_OK);
+    const cw_state_row *row = ((const cw_state_head *)bytes)->row;
+    while (strcmp(row->name, CW_BLOB_ABOUT) != 0) row++;
+    memcpy(bytes + row->offset,
+           "\033[2J\r\xc2\x9b"
+           "2J",
+           9);
+    assert_int_equal(cw_file_write_atomic(path, bytes, n), CW_OK);
+    manifest.state.crc = cw_crc32c(0, bytes, n);
+    cw_free(bytes);
+
+    cw_checkpoint_path(path, folder, CW_FILE_MANIFEST, newest);
+    assert_int_equal(cw_manifest_render(&manifest, &text, &n), CW_OK);
+    assert_int_equal(cw_file_write_atomic(path, text, n), CW_OK);
+    cw_free(text);
+    cw_manifest_clear(&manifest);
+}
+
+static void test_lines_hold_no_control_characters(void **state) {
+    (void)state;
+    char folder[PATH_MAX], path[PATH_MAX];
+    unsigned char *log;
+    size_t n;
+    folder_make(folder);
+    half_a_run(folder);
+    forge_account(folder);
+    assert_int_equal(train_soundly(folder), CW_OK);
+    assert_int_equal(cw_path_join(path, sizeof path, folder, "log.txt"), CW_OK);
+    assert_int_equal(cw_file_read(path, 1 << 20, &log, &n), CW_OK);
+    assert_non_null(strstr((char *)log, "the checkpoint was written with ?[2J???2J"));
+    for (size_t i = 0; i < n; i++) assert_true(log[i] >= 0x20 || log[i] == '\n');
+    cw_free(log);
+    folder_remove(folder);
+}
+
 int main(int argc, char **argv) {
     stride = argc > 1 && strcmp(argv[1], "--every") == 0 ? 1 : 31;
     const struct CMUnitTest tests[] = {
@@ -210,6 +270,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_any_file_operation_may_fail_when_going_on),
         cmocka_unit_test(test_any_allocation_may_fail),
         cmocka_unit_test(test_any_allocation_may_fail_when_going_on),
+        cmocka_unit_test(test_lines_hold_no_control_characters),
     };
     return cmocka_run_group_tests(tests, setup_group, NULL);
 }
