@@ -247,7 +247,3 @@ bool cw_agent_moment(const cw_agent *agent, int optimiser, int i, const char **n
     }
     return false;
 }
-
-void cw_agent_logits(const cw_agent *agent, cw_tensor *out) {
-    *out = agent->w.infonce.logits;
-}

@@ -78,15 +78,18 @@ cw_status cw_agent_init(cw_agent *agent, uint64_t seed);
 cw_status cw_agent_update(cw_agent *agent, const cw_minibatch *batch, int64_t step,
                           cw_update_stats *out);
 
-/* The logits (B, B) of the last update's contrastive loss, anchors in rows and keys in columns;
- * they belong to the agent. Before the first update they mean nothing. */
-void cw_agent_logits(const cw_agent *agent, cw_tensor *out);
+/* What the contrastive loss sees in a minibatch. */
+typedef struct cw_contrast_view {
+    cw_tensor features; /* (B, D) of the anchors */
+    cw_tensor scores; /* (B, B) of anchors (rows) and keys (columns); data NULL and the figures NaN
+                         without curl.enabled */
+    double loss;      /* InfoNCE, nats */
+    double accuracy;  /* share of anchors whose own key scores highest */
+} cw_contrast_view;
 
-/* What the contrastive loss sees in a minibatch: views of the anchors' features (B, D) and of the
- * scores of anchors (rows) and keys (columns), (B, B); no scores (data NULL) without curl.enabled.
- * The views are valid until the next call. Changes nothing that an update depends on. */
-cw_status cw_agent_contrast(cw_agent *agent, const cw_minibatch *batch, cw_tensor *features,
-                            cw_tensor *scores);
+/* The tensors belong to the agent and are valid until the next call. Changes nothing that an update
+ * depends on. */
+cw_status cw_agent_contrast(cw_agent *agent, const cw_minibatch *batch, cw_contrast_view *out);
 
 /* Accumulated seconds by phase. */
 void cw_agent_times(const cw_agent *agent, double out[CW_PHASE_COUNT]);

@@ -500,22 +500,24 @@ cw_status cw_agent_update(cw_agent *agent, const cw_minibatch *batch, int64_t st
     return CW_OK;
 }
 
-cw_status cw_agent_contrast(cw_agent *agent, const cw_minibatch *batch, cw_tensor *features,
-                            cw_tensor *scores) {
+cw_status cw_agent_contrast(cw_agent *agent, const cw_minibatch *batch, cw_contrast_view *out) {
     CW_TRY(check_minibatch(agent, batch));
     double seconds[CW_PHASE_COUNT];
     memcpy(seconds, agent->seconds, sizeof seconds); /* those of updates */
-    cw_update_stats unused;
+    cw_update_stats stats = {.curl_loss = NAN, .curl_accuracy = NAN};
     bool curl = agent->spec.curl.enabled;
     cw_image_batch images = batch->obs;
     if (curl && agent->spec.curl.single_frame) images = single_frame_view(agent, &batch->obs);
     cw_status status = encode_obs(agent, &images);
     if (status == CW_OK && curl) {
-        status = contrast_gradient(agent, batch, &agent->w.obs.z, &unused);
+        status = contrast_gradient(agent, batch, &agent->w.obs.z, &stats);
     }
     memcpy(agent->seconds, seconds, sizeof seconds);
     CW_TRY(status);
-    *features = agent->w.obs.z;
-    *scores = curl ? agent->w.infonce.logits : (cw_tensor){.dtype = agent->be->dtype};
+    *out = (cw_contrast_view){.features = agent->w.obs.z,
+                              .scores = {.dtype = agent->be->dtype},
+                              .loss = stats.curl_loss,
+                              .accuracy = stats.curl_accuracy};
+    if (curl) out->scores = agent->w.infonce.logits;
     return CW_OK;
 }

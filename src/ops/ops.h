@@ -178,8 +178,9 @@ cw_status cw_backend_onednn_create(cw_backend **out, int threads);
  * kernels (below AVX-512). Whether it is faster depends on the machine. */
 cw_status cw_backend_onednn_bf16_create(cw_backend **out, int threads);
 bool cw_backend_onednn_has_bf16(void);
-/* Whether they are matrix units (AMX), not dot products of vectors. */
+/* What makes it faster than f32: matrix units (AMX), or at least dot products of vectors. */
 bool cw_backend_onednn_has_bf16_matrix_units(void);
+bool cw_backend_onednn_has_bf16_dot_products(void);
 
 void cw_backend_destroy(cw_backend *be); /* NULL allowed */
 

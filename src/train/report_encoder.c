@@ -426,26 +426,24 @@ static void ramp(double share, uint8_t out[3]) {
     }
 }
 
-/* The agent makes the update that would come next, in memory alone: the matrix is its own. */
+/* The minibatch that the next update would draw. */
 static cw_status add_similarity(cw_text *page, looker *l) {
     const double span = 10; /* logits below the row's largest that are still told apart */
-    cw_update_stats stats;
-    cw_tensor logits;
+    cw_contrast_view view;
     cw_text_add(page, "<h3>Similarity matrix</h3>\n");
     if (!l->s->settings.curl.enabled) {
         cw_text_add(page, "<p>This run has no contrastive loss.</p>\n");
         return page->status;
     }
     CW_TRY(cw_replay_sample(l->replay, &l->batch, l->s->settings.run.seed, 0, l->counter));
-    CW_TRY(cw_agent_update(l->s->agent, &l->batch, (int64_t)l->counter, &stats));
-    cw_agent_logits(l->s->agent, &logits);
-    int64_t n = logits.shape[0];
+    CW_TRY(cw_agent_contrast(l->s->agent, &l->batch, &view));
+    const cw_tensor *logits = &view.scores;
+    int64_t n = logits->shape[0];
     for (int64_t i = 0; i < n; i++) {
         double largest = -INFINITY;
-        for (int64_t k = 0; k < n; k++) largest = fmax(largest, cw_tensor_get(&logits, i * n + k));
+        for (int64_t k = 0; k < n; k++) largest = fmax(largest, cw_tensor_get(logits, i * n + k));
         for (int64_t k = 0; k < n; k++) {
-            ramp(1 + (cw_tensor_get(&logits, i * n + k) - largest) / span,
-                 l->rgb + 3 * (i * n + k));
+            ramp(1 + (cw_tensor_get(logits, i * n + k) - largest) / span, l->rgb + 3 * (i * n + k));
         }
     }
     cw_text_format(page,
@@ -453,7 +451,7 @@ static cw_status add_similarity(cw_text *page, looker *l) {
                    "Yellow: the row's largest logit; dark: %.0f or more below it. A trained "
                    "encoder has a yellow diagonal. Contrastive loss %.3f nats (chance: %.3f), "
                    "accuracy %.1f%% (chance: %.1f%%).</p>\n",
-                   (long long)n, span, stats.curl_loss, log((double)n), 100 * stats.curl_accuracy,
+                   (long long)n, span, view.loss, log((double)n), 100 * view.accuracy,
                    100.0 / (double)n);
     cw_html_picture(page, l->rgb, (int)n, (int)n, "matrix", "similarity matrix");
     return page->status;
@@ -462,7 +460,7 @@ static cw_status add_similarity(cw_text *page, looker *l) {
 static cw_status add_all(cw_text *page, looker *l) {
     CW_TRY(add_samples(page, l));
     CW_TRY(add_neighbourhood(page, l));
-    return add_similarity(page, l); /* last: it changes the agent */
+    return add_similarity(page, l);
 }
 
 cw_status cw_report_encoder(cw_text *page, const char *run) {

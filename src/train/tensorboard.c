@@ -107,12 +107,12 @@ static cw_status log_encoder(cw_trainer *trainer, bool histograms, bool images, 
         return histograms ? log_histograms(trainer, NULL, now) : CW_OK;
     }
     cw_minibatch batch;
-    cw_tensor features, scores;
+    cw_contrast_view view;
     CW_TRY(cw_replay_sample(trainer->replay, &batch, trainer->settings.run.seed, 0,
                             (uint64_t)trainer->state.updates));
-    CW_TRY(cw_agent_contrast(trainer->agent, &batch, &features, &scores));
-    if (histograms) CW_TRY(log_histograms(trainer, &features, now));
-    return images ? cw_trainer_log_pictures(trainer, &batch, &scores, now) : CW_OK;
+    CW_TRY(cw_agent_contrast(trainer->agent, &batch, &view));
+    if (histograms) CW_TRY(log_histograms(trainer, &view.features, now));
+    return images ? cw_trainer_log_pictures(trainer, &batch, &view.scores, now) : CW_OK;
 }
 
 cw_status cw_trainer_log_eval_events(cw_trainer *trainer, double mean_return,

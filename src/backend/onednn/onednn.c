@@ -160,6 +160,10 @@ bool cw_backend_onednn_has_bf16_matrix_units(void) {
     return offers(dnnl_cpu_isa_avx512_core_amx);
 }
 
+bool cw_backend_onednn_has_bf16_dot_products(void) {
+    return cw_backend_onednn_has_bf16() && cw_kernels_bf16() != NULL;
+}
+
 cw_status cw_backend_onednn_bf16_create(cw_backend **out, int threads) {
     if (!cw_backend_onednn_has_bf16()) {
         return cw_fail(CW_EUNSUPPORTED,
