@@ -113,7 +113,10 @@ static cw_status play(cw_evaluator *e, const cw_film *film, cw_video *video, dou
         cw_image_batch images = cw_view_batch(&e->view, e->stack, &offset);
         CW_TRY(show(e, film, video, t, &images, sum));
         CW_TRY(cw_actor_act(e->actor, &images, NULL, e->action));
-        CW_TRY(cw_agent_env_step(e->env, e->action, &step, frame_at(e, t + 1)));
+        cw_status status = cw_agent_env_step(e->env, e->action, &step, frame_at(e, t + 1));
+        if (status != CW_OK) {
+            return cw_fail_in(status, "agent step %lld of an evaluation", (long long)t);
+        }
         if (!isfinite(step.reward)) {
             return cw_fail(CW_EDIVERGED, "agent step %lld of an evaluation: the reward is %g",
                            (long long)t, step.reward);

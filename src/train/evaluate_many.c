@@ -89,7 +89,11 @@ static cw_status act(many *m, lane *l) {
 /* Takes what the lane's thread has finished and gives it the next thing to do. */
 static cw_status advance(many *m, lane *l) {
     cw_timestep step = {.last = false};
-    CW_TRY(cw_worker_wait(l->worker, &step));
+    cw_status status = cw_worker_wait(l->worker, &step);
+    if (status != CW_OK) {
+        return cw_fail_in(status, "agent step %lld of an evaluation",
+                          (long long)(l->t > 0 ? l->t - 1 : 0));
+    }
     if (l->t > 0) { /* it was a step, not the reset */
         if (!isfinite(step.reward)) {
             return cw_fail(CW_EDIVERGED, "agent step %lld of an evaluation: the reward is %g",

@@ -21,18 +21,17 @@ cw_status cw_run_best_path(const char *run, char out[CW_PATH]) {
 
 /* ---------------------------------------------------------------- memory */
 
+/* What does not fit is cut. */
 static void keep_warning(void *user, cw_log_level level, const char *line) {
     struct cw_saving *save = user;
     size_t used = strlen(save->warnings);
     (void)level;
-    if (used + strlen(line) + 2 > sizeof save->warnings) return;
     snprintf(save->warnings + used, sizeof save->warnings - used, "%s\n", line);
 }
 
 void cw_saving_tell_warnings(cw_trainer *trainer) {
-    char *line = trainer->save->warnings;
-    for (char *end = strchr(line, '\n'); end != NULL; line = end + 1, end = strchr(line, '\n')) {
-        *end = '\0';
+    char *rest = trainer->save->warnings;
+    for (char *line; (line = strtok_r(rest, "\n", &rest)) != NULL;) {
         cw_trainer_line(trainer, "warning: %s", line);
     }
     trainer->save->warnings[0] = '\0';

@@ -62,13 +62,14 @@ static cw_status world_state(void *self, void *buffer, size_t *n_bytes, bool loa
     return CW_OK;
 }
 
-static cw_status world_create(void *user, uint32_t seed, int image_size, cw_env *out) {
+cw_status world_create(void *user, uint32_t seed, int image_size, cw_env *out) {
     static const cw_env_vtable vtable = {world_reset, world_step, world_render, world_state, free};
+    static const cw_env_vtable unsavable = {world_reset, world_step, world_render, NULL, free};
     world *w = calloc(1, sizeof *w);
     if (w == NULL) return cw_env_fail("no memory for the world");
     w->random = seed;
     w->plan = user;
-    *out = (cw_env){.vtable = &vtable, .self = w};
+    *out = (cw_env){.vtable = w->plan->unsavable ? &unsavable : &vtable, .self = w};
     out->spec = (cw_env_spec){.action_dim = 1,
                               .action_min = {-1},
                               .action_max = {1},
@@ -87,10 +88,12 @@ typedef struct sink {
 
 static void keep_line(void *user, const char *text) {
     sink *s = user;
-    if (s->text != NULL) snprintf(s->text, s->bytes, "%s", text);
+    if (s->text == NULL) return;
+    size_t used = strlen(s->text);
+    snprintf(s->text + used, s->bytes - used, "%s\n", text);
 }
 
-static cw_status configure(cw_config *config, const char *folder) {
+static cw_status configure(cw_config *config, const char *folder, const world_plan *plan) {
     static const char *const settings[][2] = {
         {"env.task", "faulty"},
         {"env.image_size", "12"},
@@ -116,16 +119,20 @@ static cw_status configure(cw_config *config, const char *folder) {
     for (size_t i = 0; status == CW_OK && i < sizeof settings / sizeof *settings; i++) {
         status = cw_config_set(config, settings[i][0], settings[i][1]);
     }
+    for (int i = 0; status == CW_OK && i < WORLD_SETTINGS && plan->settings[i][0] != NULL; i++) {
+        status = cw_config_set(config, plan->settings[i][0], plan->settings[i][1]);
+    }
     return status;
 }
 
-cw_status world_train(const char *folder, world_plan *plan, char *last_line, size_t line_bytes) {
-    sink s = {.text = last_line, .bytes = line_bytes};
+cw_status world_train(const char *folder, world_plan *plan, char *lines, size_t bytes) {
+    sink s = {.text = lines, .bytes = bytes};
+    if (lines != NULL) lines[0] = '\0';
     const cw_callbacks callbacks = {.user = &s, .line = keep_line};
     cw_config *config;
     cw_status status = cw_config_create(&config);
     if (status != CW_OK) return status;
-    status = configure(config, folder);
+    status = configure(config, folder, plan);
     if (status == CW_OK) status = cw_train_env(config, world_create, plan, &callbacks, NULL);
     cw_config_destroy(config);
     return status;

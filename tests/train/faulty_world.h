@@ -6,7 +6,10 @@
 #include <curlew/run.h>
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
+
+#define WORLD_SETTINGS 4
 
 typedef enum world_fault {
     WORLD_SOUND,
@@ -24,11 +27,16 @@ typedef enum world_fault {
 typedef struct world_plan {
     world_fault fault;
     long at, calls;
+    bool unsavable;                          /* the world has no `state` */
+    const char *settings[WORLD_SETTINGS][2]; /* keys and values besides the usual ones */
 } world_plan;
 
-/* A run of 60 frames in a folder with a checkpoint every 20 and one evaluation at the end;
- * `lines` (may be NULL) receives the last message of the run. */
-cw_status world_train(const char *folder, world_plan *plan, char *last_line, size_t line_bytes);
+/* Makes a world; `user` is its plan. A cw_env_create_fn. */
+cw_status world_create(void *user, uint32_t seed, int image_size, cw_env *out);
+
+/* A run of 60 frames in a folder with a checkpoint every 20 and evaluations at 0, 40 and 60;
+ * `lines` (may be NULL) receives what the run says, as far as there is room. */
+cw_status world_train(const char *folder, world_plan *plan, char *lines, size_t bytes);
 
 /* CRC-32C over everything that the run's results are: weights, best weights, metrics and
  * evaluations without their times. */

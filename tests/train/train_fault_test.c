@@ -79,7 +79,7 @@ static void test_faults_of_the_world(void **state) {
         {WORLD_REWARD_INFINITE, 45, CW_EDIVERGED, "agent step 34: replay: the reward is inf"},
         {WORLD_DISCOUNT_NAN, 45, CW_EDIVERGED, "agent step 34: replay: not_done"},
         {WORLD_STEP_FAILS, 45, CW_EENV, "agent step 34: the world stands still"},
-        {WORLD_STEP_FAILS, 52, CW_EENV, "the world stands still"}, /* in an evaluation */
+        {WORLD_STEP_FAILS, 52, CW_EENV, "agent step 1 of an evaluation: the world stands still"},
         {WORLD_RESET_FAILS, 4, CW_EENV, "agent step 20: the world does not begin"},
         {WORLD_RENDER_FAILS, 50, CW_EENV, "agent step 34: the picture is lost"},
         {WORLD_SAVE_FAILS, 2, CW_EENV, "the world cannot be written down"},
