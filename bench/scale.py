@@ -73,7 +73,8 @@ def measure(args):
 def print_tables(out):
     print(f"{out['machine']}; {out['kernels']}; profile {out['profile']}")
     for name, s in out["series"].items():
-        print(f"\n| {s['label']} | update | per unit, relative | GFLOP/s |\n|---|---|---|---|")
+        relative = "times as fast" if name == "threads" else "per unit, relative"
+        print(f"\n| {s['label']} | update | {relative} | GFLOP/s |\n|---|---|---|---|")
         base = s["points"][0][1] / s["points"][0][0]
         for size, seconds, _, flops in s["points"]:
             relative = s["points"][0][1] / seconds if name == "threads" else seconds / size / base
@@ -99,7 +100,7 @@ def draw(out, path):
         sizes, times = [p[0] for p in s["points"]], [1e3 * p[1] for p in s["points"]]
         axis.plot(sizes, times, "o-", color="#20639b")
         axis.set_xlabel(s["label"])
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, 1.08 * max(times))
         axis.grid(alpha=0.3)
         if max(sizes) < 10:
             axis.set_xticks(sizes)
