@@ -55,6 +55,22 @@ for signal in INT TERM KILL; do
     fail "after SIG$signal the run differs: $(head -n 5 "$work/diff")"
 done
 
+# In bf16 as well, where the machine has it.
+half=("${words[@]}" --precision bf16)
+if "$curlew" "${half[@]}" --out "$work/half" >"$work/half.log" 2>&1; then
+  cmp -s "$work/whole/weights.safetensors" "$work/half/weights.safetensors" && fail "bf16 is f32"
+  start "$work/stopped" "${half[@]}" --out "$work/stopped"
+  while kill -0 $pid 2>/dev/null && [ "$(checkpoints "$work/stopped.log")" -lt 3 ]; do sleep 0.02; done
+  kill -KILL $pid 2>/dev/null && wait $pid 2>/dev/null
+  "$curlew" "${half[@]}" --out "$work/stopped" >>"$work/stopped.log" 2>&1 ||
+    fail "going on in bf16 ended with $?: $(tail -n 3 "$work/stopped.log")"
+  grep -q "going on from" "$work/stopped.log" || fail "the run in bf16 began anew"
+  diff <(fingerprint "$work/half") <(fingerprint "$work/stopped") >"$work/diff" ||
+    fail "in bf16 a stopped run differs: $(head -n 5 "$work/diff")"
+else
+  grep -q "no bf16" "$work/half.log" || fail "bf16 ended with: $(tail -n 3 "$work/half.log")"
+fi
+
 # Going on with another seed is refused, by name, and changes nothing.
 before=$(fingerprint "$work/whole")
 "$curlew" train toy --profile tiny --seed 8 --out "$work/whole" >/dev/null 2>"$work/err" &&
