@@ -206,7 +206,7 @@ void cw_onnx_weight(cw_onnx *g, const char *name, const cw_tensor *tensor) {
 
 void cw_onnx_constant(cw_onnx *g, const char *name, const int64_t *values, int n) {
     weight *w = new_weight(g, name, CW__ONNX__TENSOR_PROTO__DATA_TYPE__INT64);
-    if (w == NULL || !room(g, (size_t)n, INTS + 1, "numbers in a constant")) return;
+    if (w == NULL || !room(g, (size_t)(n - 1), INTS, "numbers in a constant")) return;
     memcpy(w->ints, values, (size_t)n * sizeof *values);
     w->proto.n_dims = 1;
     w->dims[0] = n;
@@ -233,6 +233,9 @@ void cw_onnx_node(cw_onnx *g, const char *op, const char *output, const char *co
 }
 
 static attribute_proto *new_attribute(cw_onnx *g, const char *name, int type, node **out) {
+    if (g->status == CW_OK && g->graph.n_node == 0) {
+        keep(g, cw_fail(CW_EINVAL, "ONNX: attribute '%s' before any node", name));
+    }
     if (g->status != CW_OK) return NULL;
     node *n = *out = &g->node[g->graph.n_node - 1];
     size_t i = n->proto.n_attribute;
@@ -258,7 +261,7 @@ void cw_onnx_attribute_ints(cw_onnx *g, const char *name, const int64_t *values,
     node *n;
     attribute_proto *a =
         new_attribute(g, name, CW__ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS, &n);
-    if (a == NULL || !room(g, (size_t)count, INTS + 1, "numbers in an attribute")) return;
+    if (a == NULL || !room(g, (size_t)(count - 1), INTS, "numbers in an attribute")) return;
     int64_t *ints = n->ints[n->proto.n_attribute - 1];
     memcpy(ints, values, (size_t)count * sizeof *values);
     a->n_ints = (size_t)count;

@@ -35,7 +35,7 @@ void cw_onnx_output(cw_onnx *graph, const char *name, const char *doc, cw_dtype 
 
 /* A weight. f32 data are not copied and must stay until the write; f64 are rounded to a copy. */
 void cw_onnx_weight(cw_onnx *graph, const char *name, const cw_tensor *tensor);
-/* A constant of n whole numbers, at most 4. */
+/* A constant of n whole numbers, 1 to 4; so are the numbers of an attribute. */
 void cw_onnx_constant(cw_onnx *graph, const char *name, const int64_t *values, int n);
 
 /* A node of operator `op` with one output, which names the node too. `inputs` ends with NULL.

@@ -4,6 +4,9 @@
 usage: onnx_test.py CURLEW     (packages: requirements.txt)
 """
 import math
+import os
+import pathlib
+import shutil
 
 from support import check, curlew, finish, need, run, work
 
@@ -17,6 +20,8 @@ from safetensors.numpy import load_file
 SHORT = ["--quiet", "--seed", "5", "train.seed_steps=12", "train.eval_every=0",
          "train.eval_episodes=1", "train.video=false", "update.batch_size=4",
          "replay.capacity=1000", "tensorboard.enabled=false"]
+# A cart that can be pushed harder to the right than to the left: bounds other than -1 and 1.
+BOUNDS = (-0.5, 3.0)
 CASES = [
     ("cartpole-swingup", "paper", ["train.frames=200"]),
     ("cartpole-swingup", "authors", ["train.frames=200"]),
@@ -67,7 +72,22 @@ def largest_difference(session, frames, wanted):
     return worst
 
 
-for number, (task, profile, settings) in enumerate(CASES):
+def with_other_bounds():
+    """The suite's models, cartpole with BOUNDS."""
+    usual = (os.environ.get("CURLEW_MODELS")
+             or pathlib.Path(curlew).parent / "third_party/dm_control/suite")
+    folder = work / "models"
+    shutil.copytree(usual, folder)
+    model = folder / "cartpole.xml"
+    text = model.read_text()
+    changed = text.replace('ctrlrange="-1 1"', 'ctrlrange="{} {}"'.format(*BOUNDS))
+    check(changed != text, "cartpole.xml has no ctrlrange of -1 to 1")
+    model.write_text(changed)
+    return folder
+
+
+def check_case(number, task, profile, settings, scale=1.0):
+    """One run and both of its models; what of the action's range is beyond [-1, 1] is `scale`."""
     out = work / str(number)
     run("train", task, "--profile", profile, *SHORT, *settings, "--out", out)
     run("export", out, "--onnx", out / "policy.onnx", "--examples", out / "examples.safetensors")
@@ -77,7 +97,8 @@ for number, (task, profile, settings) in enumerate(CASES):
     check(len(frames) >= 10 and len(np.unique(examples["action"])) > 5, "examples are alike")
     for name, output in (("policy", "action"), ("encoder", "features")):
         model, session = check_model(out / f"{name}.onnx", output, list(frames.shape[1:]), out)
-        worst, allowed = largest_difference(session, frames, examples[output]), tolerance(model)
+        worst = largest_difference(session, frames, examples[output])
+        allowed = tolerance(model) * (scale if name == "policy" else 1)
         print(f"{task} {profile} {' '.join(settings[1:])}: {name}: largest difference {worst:.2g} "
               f"on {len(frames)} stacks {frames.shape[1:]} (allowed {allowed:.2g})")
         check(worst <= allowed, f"{profile}: {name} differs by {worst}")
@@ -85,6 +106,11 @@ for number, (task, profile, settings) in enumerate(CASES):
         other = frames[:, ::-1].copy()
         check(largest_difference(session, other, examples[output]) > allowed,
               f"{profile}: {name}: the order of channels made no difference")
+    return examples
+
+
+for number, (task, profile, settings) in enumerate(CASES):
+    check_case(number, task, profile, settings)
 
 exists = work / "0" / "policy.onnx"
 before = exists.read_bytes()
@@ -92,4 +118,12 @@ check("exists already" in run("export", work / "0", "--onnx", exists, code=1), "
 check(exists.read_bytes() == before, "a refused export changed the file")
 run("export", work / "0", "--onnx", exists, "--force")
 check(exists.read_bytes() == before, "the same export has other bytes")
+
+os.environ["CURLEW_MODELS"] = str(with_other_bounds())
+half = (BOUNDS[1] - BOUNDS[0]) / 2
+examples = check_case(len(CASES), "cartpole-swingup", "fast", ["train.frames=200"], half)
+unit = (examples["action"] - sum(BOUNDS) / 2) / half
+check(0.01 < np.abs(unit).max() <= 1, f"actions {examples['action'].ravel()} in bounds {BOUNDS}")
+meta = {p.key: p.value for p in onnx.load(work / str(len(CASES)) / "policy.onnx").metadata_props}
+check((float(meta["action_min"]), float(meta["action_max"])) == BOUNDS, f"bounds in {meta}")
 finish()
