@@ -5,7 +5,9 @@
 
 static volatile sig_atomic_t caught = 0, suspended = 0;
 
+/* A terminal that goes away says so several times: by the kernel and by the shell. */
 static void on_signal(int number) {
+    if (caught && number == SIGHUP) return;
     if (caught) _exit(CLI_SIGNAL + number);
     caught = number;
 }
