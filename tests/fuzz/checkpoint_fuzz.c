@@ -346,7 +346,7 @@ static uint64_t load(bool with_frames) {
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     if (n_files == 0) make();
     const bool as_files = fuzz_one_in(256, bytes, n);
-    bool touched[MAX_FILES];
+    bool touched[MAX_FILES] = {false};
     in_memory = true;
     for (int acts = 0; acts < MAX_ACTS && n >= 2; acts++) {
         file *f = &files[bytes[0] % n_files];
