@@ -300,11 +300,12 @@ static void load_gradient_strip(factor *v, int64_t step, float *sums, const floa
     }
 }
 
-/* The first rows x columns outputs of a tile, at `map`: with bias, ReLU(y + bias); else the
- * gradient of a ReLU whose output was `relu`. */
+/* The first rows x columns outputs of a tile, at `map`. Forward: ReLU(y + bias), the bias (LANES)
+ * at `other`; else the gradient of a ReLU whose output lies at `other` as the tile does at `map`.
+ */
 static inline __attribute__((always_inline)) void store_tile(float *map, int64_t row_step,
                                                              const float *m, int64_t step,
-                                                             const float *bias, const float *relu,
+                                                             bool forward, const float *other,
                                                              int64_t rows, int64_t columns) {
     vec y[4][4];
     transform_output(y, m, step);
@@ -313,11 +314,11 @@ static inline __attribute__((always_inline)) void store_tile(float *map, int64_t
             int64_t pixel = i * row_step + j * LANES;
             vec value = y[i][j];
             vec_bits keep;
-            if (bias != NULL) {
-                value += *(const memory_vec *)bias;
+            if (forward) {
+                value += *(const memory_vec *)other;
                 keep = ~(value < 0.0F);
             } else {
-                keep = *(const memory_vec *)(relu + pixel) > 0.0F;
+                keep = *(const memory_vec *)(other + pixel) > 0.0F;
             }
             *(memory_vec *)(map + pixel) = (vec)((vec_bits)value & keep);
         }
@@ -336,14 +337,15 @@ static void store_strip(float *map, const float *m, int64_t step, const float *b
             int64_t corner = (at.sample * (g->out_c / LANES) + f / LANES) * plane +
                              at.row * row_step + at.column * LANES;
             const float *from = m + t * g->out_c + f;
+            bool forward = bias != NULL;
+            const float *other = forward ? bias + f : relu + corner;
             if (rows < 4 || columns < 4) {
-                store_tile(map + corner, row_step, from, step, bias != NULL ? bias + f : NULL,
-                           relu != NULL ? relu + corner : NULL, rows < 4 ? rows : 4,
+                store_tile(map + corner, row_step, from, step, forward, other, rows < 4 ? rows : 4,
                            columns < 4 ? columns : 4);
-            } else if (bias != NULL) {
-                store_tile(map + corner, row_step, from, step, bias + f, NULL, 4, 4);
+            } else if (forward) {
+                store_tile(map + corner, row_step, from, step, true, other, 4, 4);
             } else {
-                store_tile(map + corner, row_step, from, step, NULL, relu + corner, 4, 4);
+                store_tile(map + corner, row_step, from, step, false, other, 4, 4);
             }
         }
     }
