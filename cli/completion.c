@@ -54,6 +54,22 @@ static bool is(const char *text, size_t n, const char *name) {
     return strlen(name) == n && strncmp(text, name, n) == 0;
 }
 
+/* "section.key" of every key, with `end` behind it. */
+static void offer_keys(const query *q, const char *end) {
+    char candidate[160];
+    cw_key_info key;
+    for (int i = 0; cw_key_info_get(i, &key); i++) {
+        snprintf(candidate, sizeof candidate, "%s%s", key.name, end);
+        offer(q, candidate, key.meaning);
+    }
+}
+
+/* What `help` explains; the keys would hide the commands from one who has typed nothing yet. */
+static void offer_topics(const query *q) {
+    offer_commands(q);
+    if (q->word[0]) offer_keys(q, "");
+}
+
 /* What a placeholder such as TASK, FILE.mp4 or auto|ref stands for. ":files" and ":folders" leave
  * it to the shell. */
 static void offer_placeholder(const query *q, const char *text, size_t n, const char *description) {
@@ -66,7 +82,7 @@ static void offer_placeholder(const query *q, const char *text, size_t n, const 
     else if (is(text, n, "PROFILE"))
         offer_profiles(q);
     else if (is(text, n, "COMMAND"))
-        offer_commands(q);
+        offer_topics(q);
     else if (is(text, n, "DIR"))
         puts(":folders");
     else if (is(text, n, "RUN") || (n >= 4 && strncmp(text, "FILE", 4) == 0))
@@ -107,10 +123,7 @@ static void offer_settings(const query *q) {
         offer_key_values(q, candidate, &key);
         return;
     }
-    for (int i = 0; cw_key_info_get(i, &key); i++) {
-        snprintf(candidate, sizeof candidate, "%s=", key.name);
-        offer(q, candidate, key.meaning);
-    }
+    offer_keys(q, "=");
 }
 
 /* Word i of a synopsis, "TASK [section.key=value ...]"; its last one may be repeated. */
