@@ -3,6 +3,7 @@
  * not walk the transposed weight twice), except with one row, where both read w once and gemm
  * does it better. */
 #include "backend/onednn/onednn.h"
+#include "backend/onednn/product.h"
 #include "base/error.h"
 #include "base/parallel.h"
 #include "ops/check.h"
@@ -26,7 +27,7 @@ typedef struct sums_job {
     size_t rows, n;
 } sums_job;
 
-static cw_status grow_scratch(cw_onednn *state, size_t bytes) {
+cw_status cw_onednn_grow_scratch(cw_onednn *state, size_t bytes) {
     if (bytes <= state->product_scratch_bytes) return CW_OK;
     void *scratch;
     CW_TRY(cw_alloc(&scratch, bytes, 1, "scratch of a matrix product"));
@@ -59,7 +60,7 @@ static cw_status find_product(cw_onednn *state, const cw_product *key, const cw_
     }
     cw_product_entry made = {.product = *key};
     CW_TRY(cw_prim_product(&made.prim, state->engine, key));
-    cw_status status = grow_scratch(state, factor_bytes(key) + made.prim.scratch);
+    cw_status status = cw_onednn_grow_scratch(state, factor_bytes(key) + made.prim.scratch);
     if (status != CW_OK) {
         cw_prim_free(&made.prim);
         return status;
@@ -118,6 +119,47 @@ static bool in_bf16(const cw_onednn *state, int64_t rows, int64_t inputs) {
     return state->type == dnnl_bf16 && rows > 1 && inputs >= WIDE;
 }
 
+/* Products from which on tiles of our own pay, where their factors are bf16. */
+#define MANY_PRODUCTS (1 << 24)
+
+static bool by_tiles(const cw_onednn *state, int64_t rows, int64_t inputs, int64_t outputs) {
+    return state->kernels->factor_bytes == 2 && rows > 1 &&
+           rows * inputs * outputs >= MANY_PRODUCTS;
+}
+
+/* The transpose of row-major y (m, n): its rows are then w's, the many, and are packed on the
+ * way. */
+static cw_status forward_by_tiles(cw_backend *be, cw_tensor *y, const cw_tensor *x,
+                                  const cw_tensor *w) {
+    cw_tiled_product t = {.m = w->shape[0], .n = x->shape[0], .k = x->shape[1]};
+    t.a = w->data;
+    t.a_row = t.k;
+    t.a_k = 1;
+    t.b = x->data;
+    t.b_k = 1;
+    t.b_column = t.k;
+    t.c = y->data;
+    t.c_row = 1;
+    t.c_column = t.m;
+    return cw_tiled_product_run(be->state, be->threads, &t);
+}
+
+/* Row-major c (m, n) = op(a) b */
+static cw_status backward_by_tiles(cw_backend *be, cw_tensor *c, const cw_tensor *a,
+                                   bool a_transposed, const cw_tensor *b) {
+    cw_tiled_product t = {.m = c->shape[0], .n = c->shape[1], .k = b->shape[0]};
+    t.a = a->data;
+    t.a_row = a_transposed ? 1 : a->shape[1];
+    t.a_k = a_transposed ? a->shape[1] : 1;
+    t.b = b->data;
+    t.b_k = t.n;
+    t.b_column = 1;
+    t.c = c->data;
+    t.c_row = t.n;
+    t.c_column = 1;
+    return cw_tiled_product_run(be->state, be->threads, &t);
+}
+
 cw_status cw_onednn_linear_forward(cw_backend *be, cw_tensor *y, const cw_tensor *x,
                                    const cw_tensor *w, const cw_tensor *b, bool relu) {
     CW_TRY(cw_check_linear("linear_forward", CW_F32, y, x, w, b));
@@ -126,6 +168,13 @@ cw_status cw_onednn_linear_forward(cw_backend *be, cw_tensor *y, const cw_tensor
     cw_product p = {.m = x->shape[0], .n = w->shape[0], .k = x->shape[1], .b_transposed = true};
     p.bias = b != NULL;
     p.relu = relu;
+    if (by_tiles(state, p.m, p.k, p.n)) {
+        CW_TRY(forward_by_tiles(be, y, x, w));
+        if (bias != NULL || relu) {
+            state->kernels->bias_relu(y->data, bias, (size_t)p.m, (size_t)p.n, relu);
+        }
+        return CW_OK;
+    }
     p.type = in_bf16(state, p.m, p.k) ? dnnl_bf16 : dnnl_f32;
     if (p.m == 1) {
         CW_TRY(gemm(y->data, x, false, w, true, 1, p.n, p.k));
@@ -140,6 +189,7 @@ cw_status cw_onednn_linear_backward_data(cw_backend *be, cw_tensor *dx, const cw
     CW_TRY(cw_check_linear("linear_backward_data", CW_F32, dy, dx, w, NULL));
     cw_onednn *state = cw_onednn_enter(be);
     cw_product p = {.m = dx->shape[0], .n = dx->shape[1], .k = w->shape[0], .type = dnnl_bf16};
+    if (by_tiles(state, p.m, p.n, p.k)) return backward_by_tiles(be, dx, dy, false, w);
     if (in_bf16(state, p.m, p.n)) {
         return run_product(state, &p, dy->data, w->data, dx->data, NULL);
     }
@@ -164,6 +214,7 @@ cw_status cw_onednn_linear_backward_weights(cw_backend *be, cw_tensor *dw, cw_te
     cw_product p = {.m = dw->shape[0], .n = dw->shape[1], .k = x->shape[0]};
     p.a_transposed = true;
     p.type = dnnl_bf16;
+    if (by_tiles(state, p.k, p.n, p.m)) return backward_by_tiles(be, dw, dy, true, x);
     if (in_bf16(state, p.k, p.n)) {
         return run_product(state, &p, dy->data, x->data, dw->data, NULL);
     }

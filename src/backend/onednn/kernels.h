@@ -38,6 +38,15 @@ typedef struct cw_winograd {
     int64_t strip;            /* tiles that go through the kernel together, k * tile_rows */
 } cw_winograd;
 
+/* One tile of a matrix product: c (rows, columns) = a (rows, k) b (k, columns), or added to c. */
+typedef struct cw_product_tile {
+    const void *a, *b; /* from pack_rows and pack_columns */
+    float *c;
+    int64_t row_step, column_step; /* floats from row to row and from column to column of c */
+    int64_t rows, columns, k;      /* at most tile_rows, 2 * lanes, any */
+    bool add;
+} cw_product_tile;
+
 typedef struct cw_kernels {
     const char *isa;
     int64_t lanes; /* channel block of the output that conv_weights works on */
@@ -67,8 +76,16 @@ typedef struct cw_kernels {
     void (*conv_forward)(float *y, const float *x, const float *w, const float *bias,
                          const cw_conv_shape *shape, int64_t begin, int64_t end);
 
-    int64_t tile_rows;   /* cw_winograd.strip is a multiple of it */
-    size_t factor_bytes; /* of an element of u: 4, f32; 2, bf16 */
+    int64_t tile_rows;   /* of a product's tile; cw_winograd.strip is a multiple of it */
+    size_t factor_bytes; /* of what products multiply: 4, f32; 2, bf16 */
+    /* Packs up to tile_rows rows of k terms into tile_rows * k factors (k rounded up to an even
+     * number in bf16), and columns by blocks of 2 * lanes into 2 * lanes * k of them each; one of
+     * the two steps is 1. */
+    void (*pack_rows)(void *to, const float *from, int64_t row_step, int64_t k_step, int64_t rows,
+                      int64_t k);
+    void (*pack_columns)(void *to, const float *from, int64_t k_step, int64_t column_step,
+                         int64_t columns, int64_t k);
+    void (*product_tile)(const cw_product_tile *tile);
     /* Input channels [begin, end), an even number when factors are bf16, of u (36, out_c/lanes,
      * in_c, lanes), bf16 by pairs of channels (36, out_c/lanes, in_c/2, lanes, 2), from OIHW
      * weights, whose outputs and inputs change places when `backward`. */

@@ -112,6 +112,8 @@ typedef float memory_vec __attribute__((vector_size(LANES * 4), aligned(4), may_
 
 typedef int vec_bits __attribute__((vector_size(LANES * 4)));
 
+#include "backend/onednn/factors_body.h"
+
 /* Rows of the output that are taken together, so that dy stays in the first-level cache while
  * every input channel passes. */
 #define ROWS 4
@@ -265,6 +267,7 @@ static void conv_forward(float *y, const float *x, const float *w, const float *
     }
 }
 
+#include "backend/onednn/product_body.h"
 #include "backend/onednn/winograd_body.h"
 
 const cw_kernels KERNELS = {
@@ -285,6 +288,9 @@ const cw_kernels KERNELS = {
     .conv_forward = conv_forward,
     .tile_rows = TILE_ROWS,
     .factor_bytes = sizeof(factor),
+    .pack_rows = pack_rows,
+    .pack_columns = pack_columns,
+    .product_tile = product_tile,
     .winograd_pack = winograd_pack,
     .winograd_apply = winograd_apply,
     .winograd_gradient = winograd_gradient,

@@ -37,6 +37,9 @@ size_t cw_onednn_bytes(dnnl_data_type_t type);
  * be->threads: sums then have the same order whichever thread calls. */
 cw_onednn *cw_onednn_enter(const cw_backend *be);
 
+/* Makes state->product_scratch at least that large. */
+cw_status cw_onednn_grow_scratch(cw_onednn *state, size_t bytes);
+
 /* Elements handed to one thread at a time by elementwise loops. A split at multiples of it does
  * not depend on the number of threads. */
 #define CW_CHUNK 4096

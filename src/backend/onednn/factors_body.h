@@ -1,0 +1,90 @@
+/* What matrix products multiply, and their innermost loop. Included by kernels_body.h, once per
+ * instruction set.
+ *
+ * With BF16_FACTORS both factors are rounded to bf16 and go by pairs through dot products that sum
+ * in f32. */
+
+/* Registers of the matrix products: tiles x vectors of output channels, and for the weights'
+ * gradient input channels x vectors of output channels. */
+#if LANES == 16
+#define TILE_ROWS    12
+#define CHANNEL_ROWS 8
+#elif defined(__AVX2__)
+#define TILE_ROWS    6
+#define CHANNEL_ROWS 4
+#else
+#define TILE_ROWS    3
+#define CHANNEL_ROWS 2
+#endif
+
+/* What a product multiplies. PAIR factors, one after the other, go through one lane. */
+#ifdef BF16_FACTORS
+typedef uint16_t factor;
+#define PAIR 2
+#else
+typedef float factor;
+#define PAIR 1
+#endif
+
+/* How a matrix of factors lies: the terms of a sum (channels) side by side; or PAIR terms (tiles)
+ * side by side for each column. */
+typedef enum tile_order { BY_CHANNEL, BY_TILE } tile_order;
+
+/* Stores a vector of channels at tile_at's place; with BY_TILE the first tile of a pair before the
+ * second. */
+static inline __attribute__((always_inline)) void put_factors(factor *to, vec value,
+                                                              tile_order order, bool second) {
+#ifdef BF16_FACTORS
+    __m256i rounded = (__m256i)_mm512_cvtneps_pbh((__m512)value);
+    if (order == BY_CHANNEL) {
+        _mm256_storeu_si256((__m256i *)to, rounded);
+        return;
+    }
+    __m512i lanes = _mm512_cvtepu16_epi32(rounded);
+    if (second) lanes = _mm512_or_si512(_mm512_loadu_si512(to), _mm512_slli_epi32(lanes, 16));
+    _mm512_storeu_si512(to, lanes);
+#else
+    (void)order;
+    (void)second;
+    *(memory_vec *)to = value;
+#endif
+}
+
+/* acc + w v: PAIR times LANES factors at `w`, PAIR factors at `v` for every lane. */
+#ifdef BF16_FACTORS
+typedef __m512i factors;
+static inline __attribute__((always_inline)) vec multiply_add(vec acc, factors w, const factor *v) {
+    int32_t pair;
+    memcpy(&pair, v, sizeof pair);
+    return (vec)_mm512_dpbf16_ps((__m512)acc, (__m512bh)w, (__m512bh)_mm512_set1_epi32(pair));
+}
+static inline __attribute__((always_inline)) factors load_factors(const factor *w) {
+    return _mm512_loadu_si512(w);
+}
+#else
+typedef vec factors;
+static inline __attribute__((always_inline)) vec multiply_add(vec acc, factors w, const factor *v) {
+    return acc + w * *v;
+}
+static inline __attribute__((always_inline)) factors load_factors(const factor *w) {
+    return *(const memory_vec *)w;
+}
+#endif
+
+/* m (TILE_ROWS, cols vectors) = v (TILE_ROWS, channels) u (channels, cols vectors). */
+static inline __attribute__((always_inline)) void
+multiply_tiles(float *restrict m, int64_t m_row, const factor *restrict v, int64_t channels,
+               const factor *restrict u, int64_t u_step, int cols) {
+    vec acc[TILE_ROWS][2] = {{{0}}};
+    for (int64_t c = 0; c < channels; c += PAIR) {
+        factors w[2];
+        for (int b = 0; b < cols; b++) w[b] = load_factors(u + b * u_step + c * LANES);
+        for (int r = 0; r < TILE_ROWS; r++) {
+            const factor *at = v + r * channels + c;
+            for (int b = 0; b < cols; b++) acc[r][b] = multiply_add(acc[r][b], w[b], at);
+        }
+    }
+    for (int r = 0; r < TILE_ROWS; r++) {
+        for (int b = 0; b < cols; b++) *(memory_vec *)(m + r * m_row + b * LANES) = acc[r][b];
+    }
+}

@@ -1,0 +1,225 @@
+/* Products of packed factors. Of the two matrices the one with fewer rows or columns is packed
+ * whole, a piece of k at a time; the other one block by block on the way, each time for every tile
+ * that needs the block. Where there are too few blocks for the threads, each thread sums a part of
+ * k by itself. */
+#include "backend/onednn/product.h"
+
+#include "base/error.h"
+#include "base/parallel.h"
+
+#include <string.h>
+
+/* Terms that are packed together. */
+#define PIECE 1024
+
+/* Bytes of packed blocks that are multiplied together, to stay in a core's second-level cache. */
+#define GROUP_BYTES (128 * 1024)
+
+/* The rows of a or the columns of b. */
+typedef struct side {
+    bool columns;
+    const float *from;
+    int64_t count, step, k_step;
+    int64_t width, blocks; /* of them go into a block; all blocks */
+} side;
+
+/* One product at work; threads hold copies whose memory is their own. */
+typedef struct work {
+    const cw_kernels *kernels;
+    const cw_tiled_product *product;
+    side whole, other;
+    int64_t group;         /* blocks of `other` packed together */
+    char *packed;          /* `whole`, for the piece at hand */
+    char *groups;          /* of `other`, one group per thread */
+    size_t group_bytes;    /* of one */
+    int64_t threads;       /* that share `packed`, or 1 */
+    int64_t first, length; /* the piece: terms [first, first + length) */
+    bool add;              /* to what is in c: it is not the first piece */
+    float *c;
+    int64_t c_row, c_column;
+} work;
+
+static size_t block_bytes(const work *w, const side *s, int64_t length) {
+    int64_t pair = (int64_t)(sizeof(float) / w->kernels->factor_bytes);
+    return (size_t)(s->width * ((length + pair - 1) / pair * pair)) * w->kernels->factor_bytes;
+}
+
+/* Blocks [begin, end). */
+static void pack(const work *w, const side *s, char *to, int64_t begin, int64_t end) {
+    int64_t first = begin * s->width;
+    int64_t stop = end * s->width < s->count ? end * s->width : s->count;
+    const float *from = s->from + w->first * s->k_step;
+    if (s->columns) {
+        w->kernels->pack_columns(to, from + first * s->step, s->k_step, s->step, stop - first,
+                                 w->length);
+        return;
+    }
+    size_t bytes = block_bytes(w, s, w->length);
+    for (int64_t at = first; at < stop; at += s->width, to += bytes) {
+        int64_t n = stop - at < s->width ? stop - at : s->width;
+        w->kernels->pack_rows(to, from + at * s->step, s->step, s->k_step, n, w->length);
+    }
+}
+
+static void pack_whole(const work *w, int64_t begin, int64_t end) {
+    size_t bytes = block_bytes(w, &w->whole, w->length);
+    pack(w, &w->whole, w->packed + (size_t)begin * bytes, begin, end);
+}
+
+/* The tile where block `i` of `whole` and block `j` of `other` meet. */
+static void multiply_tile(const work *w, const char *whole, int64_t i, const char *other,
+                          int64_t j) {
+    bool columns = w->whole.columns;
+    int64_t row = columns ? j * w->other.width : i * w->whole.width;
+    int64_t column = columns ? i * w->whole.width : j * w->other.width;
+    cw_product_tile tile = {.k = w->length, .add = w->add};
+    tile.a = columns ? other : whole;
+    tile.b = columns ? whole : other;
+    tile.rows = w->product->m - row;
+    tile.columns = w->product->n - column;
+    if (tile.rows > w->kernels->tile_rows) tile.rows = w->kernels->tile_rows;
+    if (tile.columns > 2 * w->kernels->lanes) tile.columns = 2 * w->kernels->lanes;
+    tile.c = w->c + row * w->c_row + column * w->c_column;
+    tile.row_step = w->c_row;
+    tile.column_step = w->c_column;
+    w->kernels->product_tile(&tile);
+}
+
+/* Blocks [begin, end) of `other`, packed into `group`. */
+static void multiply_blocks(const work *w, char *group, int64_t begin, int64_t end) {
+    size_t whole_bytes = block_bytes(w, &w->whole, w->length);
+    size_t bytes = block_bytes(w, &w->other, w->length);
+    for (int64_t first = begin; first < end; first += w->group) {
+        int64_t n = end - first < w->group ? end - first : w->group;
+        pack(w, &w->other, group, first, first + n);
+        for (int64_t i = 0; i < w->whole.blocks; i++) {
+            const char *whole = w->packed + (size_t)i * whole_bytes;
+            for (int64_t j = 0; j < n; j++) {
+                multiply_tile(w, whole, i, group + (size_t)j * bytes, first + j);
+            }
+        }
+    }
+}
+
+static void pack_body(void *context, int64_t begin, int64_t end) {
+    pack_whole(context, begin, end);
+}
+
+/* Items are threads. */
+static void multiply_body(void *context, int64_t begin, int64_t end) {
+    const work *w = context;
+    for (int64_t t = begin; t < end; t++) {
+        multiply_blocks(w, w->groups + (size_t)t * w->group_bytes, w->other.blocks * t / w->threads,
+                        w->other.blocks * (t + 1) / w->threads);
+    }
+}
+
+static void next_piece(work *w, int64_t end) {
+    w->add = w->length > 0;
+    w->first += w->length;
+    w->length = end - w->first < PIECE ? end - w->first : PIECE;
+}
+
+static void run_together(work *w) {
+    while (w->first + w->length < w->product->k) {
+        next_piece(w, w->product->k);
+        cw_parallel_for(w->whole.blocks, 1, pack_body, w);
+        cw_parallel_for(w->threads, 1, multiply_body, w);
+    }
+}
+
+/* Each thread's part of k into a matrix of its own: (threads, m, n) at `sums`. */
+typedef struct parts {
+    const work *work;
+    size_t packed_bytes; /* of one thread's `packed` */
+    float *sums;
+} parts;
+
+static void part_body(void *context, int64_t begin, int64_t end) {
+    const parts *p = context;
+    for (int64_t t = begin; t < end; t++) {
+        work w = *p->work;
+        const cw_tiled_product *product = w.product;
+        w.packed += (size_t)t * p->packed_bytes;
+        w.groups += (size_t)t * w.group_bytes;
+        w.c = p->sums + t * product->m * product->n;
+        w.c_row = product->n;
+        w.c_column = 1;
+        w.first = product->k * t / w.threads;
+        int64_t stop = product->k * (t + 1) / w.threads;
+        while (w.first + w.length < stop) {
+            next_piece(&w, stop);
+            pack_whole(&w, 0, w.whole.blocks);
+            multiply_blocks(&w, w.groups, 0, w.other.blocks);
+        }
+    }
+}
+
+/* Rows of c. */
+static void sum_body(void *context, int64_t begin, int64_t end) {
+    const parts *p = context;
+    const cw_tiled_product *product = p->work->product;
+    for (int64_t i = begin; i < end; i++) {
+        for (int64_t j = 0; j < product->n; j++) {
+            const float *from = p->sums + i * product->n + j;
+            float sum = 0;
+            for (int64_t t = 0; t < p->work->threads; t++) {
+                sum += from[t * product->m * product->n];
+            }
+            product->c[i * product->c_row + j * product->c_column] = sum;
+        }
+    }
+}
+
+static side make_side(const float *from, int64_t count, int64_t step, int64_t k_step, int64_t width,
+                      bool columns) {
+    side s = {.from = from, .count = count, .step = step, .k_step = k_step, .width = width};
+    s.columns = columns;
+    s.blocks = (count + width - 1) / width;
+    return s;
+}
+
+static work make_work(const cw_onednn *state, int threads, const cw_tiled_product *p) {
+    work w = {.kernels = state->kernels, .product = p, .threads = threads};
+    side rows = make_side(p->a, p->m, p->a_row, p->a_k, w.kernels->tile_rows, false);
+    side columns = make_side(p->b, p->n, p->b_column, p->b_k, 2 * w.kernels->lanes, true);
+    w.whole = p->m <= p->n ? rows : columns;
+    w.other = p->m <= p->n ? columns : rows;
+    int64_t length = p->k < PIECE ? p->k : PIECE;
+    size_t bytes = block_bytes(&w, &w.other, length);
+    w.group = bytes * 2 <= GROUP_BYTES ? (int64_t)(GROUP_BYTES / bytes) : 1;
+    if (w.group > w.other.blocks) w.group = w.other.blocks;
+    w.group_bytes = (size_t)w.group * bytes;
+    w.c = p->c;
+    w.c_row = p->c_row;
+    w.c_column = p->c_column;
+    return w;
+}
+
+static size_t padded(size_t bytes) {
+    return (bytes + CW_ALIGN - 1) / CW_ALIGN * CW_ALIGN;
+}
+
+cw_status cw_tiled_product_run(cw_onednn *state, int threads, const cw_tiled_product *product) {
+    work w = make_work(state, threads, product);
+    int64_t length = product->k < PIECE ? product->k : PIECE;
+    parts p = {.work = &w};
+    p.packed_bytes = padded((size_t)w.whole.blocks * block_bytes(&w, &w.whole, length));
+    w.group_bytes = padded(w.group_bytes);
+    bool split = w.other.blocks < 4 * w.threads && product->k >= PIECE / 2 * w.threads;
+    size_t sets = split ? (size_t)threads : 1;
+    size_t packed_bytes = sets * p.packed_bytes;
+    size_t groups_bytes = (size_t)threads * w.group_bytes;
+    size_t sums_bytes = split ? sets * (size_t)(product->m * product->n) * sizeof(float) : 0;
+    CW_TRY(cw_onednn_grow_scratch(state, packed_bytes + groups_bytes + sums_bytes));
+    w.packed = state->product_scratch;
+    w.groups = w.packed + packed_bytes;
+    if (!split) {
+        run_together(&w);
+        return CW_OK;
+    }
+    p.sums = (float *)(w.groups + groups_bytes);
+    cw_parallel_for(w.threads, 1, part_body, &p);
+    cw_parallel_for(product->m, 8, sum_body, &p);
+    return CW_OK;
+}

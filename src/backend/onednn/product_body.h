@@ -1,0 +1,127 @@
+/* Matrix products of packed factors, by tiles of TILE_ROWS rows and two vectors of columns that
+ * stay in registers. Included by kernels_body.h, once per instruction set. */
+
+static factor round_factor(float x) {
+#ifdef BF16_FACTORS
+    uint16_t rounded;
+    to_bf16(&rounded, &x, 1);
+    return rounded;
+#else
+    return x;
+#endif
+}
+
+/* to[i] = from[i] */
+static void put_line(factor *to, const float *from, int64_t n) {
+#ifdef BF16_FACTORS
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        put_factors(to + i, *(const memory_vec *)(from + i), BY_CHANNEL, false);
+    }
+    to_bf16(to + i, from + i, (size_t)(n - i));
+#else
+    memcpy(to, from, (size_t)n * sizeof *to);
+#endif
+}
+
+static void pack_rows(void *to, const float *from, int64_t row_step, int64_t k_step, int64_t rows,
+                      int64_t k) {
+    factor *line = to;
+    int64_t padded = (k + PAIR - 1) / PAIR * PAIR;
+    for (int64_t r = 0; r < TILE_ROWS; r++, line += padded) {
+        if (r >= rows) {
+            memset(line, 0, (size_t)padded * sizeof *line);
+        } else if (k_step == 1) {
+            put_line(line, from + r * row_step, k);
+        } else {
+            for (int64_t i = 0; i < k; i++) line[i] = round_factor(from[r * row_step + i * k_step]);
+        }
+        if (r < rows && padded > k) line[k] = 0;
+    }
+}
+
+/* The vector of columns [0, columns) of row k at `from`, zero behind them. */
+static inline vec take_columns(const float *from, int64_t columns) {
+    if (columns >= LANES) return *(const memory_vec *)from;
+    float some[LANES] = {0};
+    if (columns > 0) memcpy(some, from, (size_t)columns * sizeof *some);
+    return *(const memory_vec *)some;
+}
+
+/* Columns of one vector of PAIR rows, k by k in each lane. */
+static inline void put_pair(factor *to, vec first, vec second) {
+#ifdef BF16_FACTORS
+    static const uint16_t sides[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                       21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                       11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    __m512i rounded = (__m512i)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first);
+    _mm512_storeu_si512(to, _mm512_permutexvar_epi16(_mm512_loadu_si512(sides), rounded));
+#else
+    (void)second;
+    *(memory_vec *)to = first;
+#endif
+}
+
+/* Columns that lie side by side, rows k_step apart. */
+static void pack_side_by_side(factor *to, const float *from, int64_t k_step, int64_t columns,
+                              int64_t k, int64_t padded) {
+    for (int64_t i = 0; i < k; i += PAIR) {
+        const float *row = from + i * k_step;
+        for (int64_t c = 0; c < columns; c += LANES) {
+            vec first = take_columns(row + c, columns - c);
+            vec second = {0};
+            if (PAIR == 2 && i + 1 < k) second = take_columns(row + k_step + c, columns - c);
+            put_pair(to + c * padded + i * LANES, first, second);
+        }
+    }
+}
+
+/* LANES columns that lie one after the other, each as k neighbours. */
+static void pack_one_by_one(factor *to, const float *from, int64_t column_step, int64_t columns,
+                            int64_t k) {
+    enum { PIECE = 64 };
+    for (int64_t begin = 0; begin < k; begin += PIECE) {
+        int64_t n = k - begin < PIECE ? k - begin : PIECE;
+        factor *piece = to + begin * LANES;
+        for (int64_t c = 0; c < LANES; c++) {
+            factor line[PIECE] = {0};
+            if (c < columns) put_line(line, from + c * column_step + begin, n);
+            for (int64_t i = 0; i < n; i += PAIR) {
+                memcpy(piece + i * LANES + c * PAIR, line + i, PAIR * sizeof *line);
+            }
+        }
+    }
+}
+
+static void pack_columns(void *to, const float *from, int64_t k_step, int64_t column_step,
+                         int64_t columns, int64_t k) {
+    int64_t padded = (k + PAIR - 1) / PAIR * PAIR;
+    int64_t whole = (columns + 2 * LANES - 1) / (2 * LANES) * 2 * LANES;
+    factor *block = to;
+    if (column_step == 1) pack_side_by_side(block, from, k_step, columns, k, padded);
+    int64_t packed = column_step == 1 ? (columns + LANES - 1) / LANES * LANES : 0;
+    for (int64_t c = packed; c < whole; c += LANES) {
+        pack_one_by_one(block + c * padded, from + c * column_step, column_step, columns - c, k);
+    }
+}
+
+static void product_tile(const cw_product_tile *t) {
+    float tile[TILE_ROWS][2 * LANES];
+    int64_t padded = (t->k + PAIR - 1) / PAIR * PAIR;
+    bool whole_lines = t->column_step == 1 && t->columns == 2 * LANES;
+    multiply_tiles(tile[0], 2 * LANES, t->a, padded, t->b, padded * LANES, 2);
+    for (int64_t r = 0; r < t->rows && whole_lines; r++) {
+        for (int b = 0; b < 2; b++) {
+            vec value = *(const memory_vec *)&tile[r][b * LANES];
+            memory_vec *at = (memory_vec *)(t->c + r * t->row_step + b * LANES);
+            if (t->add) value += *at;
+            *at = value;
+        }
+    }
+    for (int64_t i = 0; i < t->columns && !whole_lines; i++) {
+        for (int64_t r = 0; r < t->rows; r++) {
+            float *at = t->c + r * t->row_step + i * t->column_step;
+            *at = t->add ? *at + tile[r][i] : tile[r][i];
+        }
+    }
+}
