@@ -48,6 +48,9 @@ static int take_option(const cli_command *command, int argc, char **argv, int *i
                               option->value);
         value = argv[++*i];
     }
+    if (value && !value[0])
+        return cli_report(CLI_USAGE, "%s has an empty value: %s %s", option->name, option->name,
+                          option->value);
     out->items[out->n_items++] = (cli_item){.option = option, .value = value};
     return CLI_DONE;
 }

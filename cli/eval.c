@@ -44,7 +44,8 @@ int cli_eval(const cli_args *args) {
     } else if (status == CW_OK) {
         if (!screen.quiet)
             for (int i = 0; i < episodes; i++) printf("episode %d: %.3f\n", i + 1, returns[i]);
-        printf("mean return %.3f over %d episodes\n", mean, (int)episodes);
+        printf("mean return %.3f over %d episode%s\n", mean, (int)episodes,
+               episodes == 1 ? "" : "s");
     }
     free(returns);
     return cli_report_status(status);

@@ -73,7 +73,7 @@ static void print_ends(const cw_curves *curves, bool hours) {
         printf("%s%s%s: IQM %.1f", curve.task, curve.task[0] ? ", " : "", curve.label, point->iqm);
         if (!isnan(point->low)) printf(" [%.1f, %.1f]", point->low, point->high);
         if (hours)
-            printf(" after %.2f hours", point->x);
+            printf(" after %.4g hours", point->x);
         else
             printf(" at %.0f frames", point->x);
         printf(", %d of %d run%s\n", point->n_runs, curve.n_runs, curve.n_runs == 1 ? "" : "s");

@@ -203,8 +203,10 @@ static cw_status add_video(cw_text *page, const char *run) {
         CW_TRY(cw_folder_path(path, run, names[i]));
         if (!cw_file_exists(path)) continue;
         CW_TRY(cw_file_read(path, VIDEO_BYTES_MAX, &bytes, &n));
-        cw_html_video(page, bytes, n);
+        bool mp4 = n >= 8 && memcmp(bytes + 4, "ftyp", 4) == 0;
+        if (mp4) cw_html_video(page, bytes, n);
         cw_free(bytes);
+        if (!mp4) return cw_fail(CW_EFORMAT, "%s is no MP4 file", path);
         cw_text_format(page,
                        "<p class=\"dim\">%s: one episode of the policy without exploration</p>"
                        "\n",

@@ -156,7 +156,7 @@ static cw_status usual_path(char out[CW_PATH], const char *run, const char *name
 static cw_status check_ending(const char *path, bool picture) {
     const char *ending = picture ? ".png" : ".mp4";
     size_t n = strlen(path), m = strlen(ending);
-    if (n > m && strcmp(path + n - m, ending) == 0) return CW_OK;
+    if (n >= m && strcmp(path + n - m, ending) == 0) return CW_OK;
     return cw_fail(CW_EINVAL, "%s: %s must end in %s", path,
                    picture ? "the picture of one frame" : "a video", ending);
 }

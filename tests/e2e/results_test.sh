@@ -123,6 +123,10 @@ shows "report: one/report.html" -- report one --force
 expect 1 "nowhere/page.html" -- report one --out nowhere/page.html
 expect 1 "not a run folder" -- report nothing
 expect 1 "another version" -- report new
+cp -r one silent
+echo nothing >silent/video/final.mp4
+expect 1 "silent/video/final.mp4 is no MP4" -- report silent --out silent.html
+[ ! -e silent.html ] || fail "a page with a broken video"
 cp -r one lost
 rm lost/checkpoint/frames/*
 expect 1 "frames/" -- report lost --out lost.html
