@@ -43,6 +43,7 @@ static const cli_option record_options[] = {
     {"--scale", "N", NULL, "pixels of the video for each of a frame (default 4)"},
     FORCE,
     QUIET,
+    JSON,
     {NULL, NULL, NULL, NULL}};
 
 static const cli_option plot_options[] = {

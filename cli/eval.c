@@ -51,15 +51,38 @@ int cli_eval(const cli_args *args) {
     return cli_report_status(status);
 }
 
-/* Where cw_record writes by itself: in the run folder, which is `run` or, when that is a file of
- * weights, the folder of it. */
-static void print_usual_path(const char *run, const char *ending) {
-    static const char weights[] = ".safetensors";
+/* Where cw_record wrote: `out`, or in the run folder, which is `run` or, when that is a file of
+ * weights, the folder of it. malloc'ed; NULL without memory. */
+static char *recorded_path(const char *run, const char *out, bool picture) {
+    static const char weights[] = ".safetensors", name[] = "video/record.mp4";
     size_t n = strlen(run), m = sizeof weights - 1;
     bool is_file = n > m && strcmp(run + n - m, weights) == 0;
     const char *end = is_file ? strrchr(run, '/') : run + n;
-    if (end) printf("%.*s/", (int)(end - run), run);
-    printf("video/record.%s\n", ending);
+    size_t room = n + sizeof name + 1 + (out ? strlen(out) : 0);
+    char *path = malloc(room);
+    if (!path) return NULL;
+    if (out)
+        snprintf(path, room, "%s", out);
+    else
+        snprintf(path, room, "%.*s%svideo/record.%s", end ? (int)(end - run) : 0, run,
+                 end ? "/" : "", picture ? "png" : "mp4");
+    return path;
+}
+
+static int print_recorded(const char *run, const char *path, double episode_return, bool json) {
+    if (!path) return cli_report(CLI_FAILED, "no memory for a path");
+    if (!json) {
+        printf("return %.3f: %s\n", episode_return, path);
+        return CLI_DONE;
+    }
+    cli_json out;
+    cli_json_open(&out, stdout);
+    cli_json_object(&out, NULL);
+    cli_json_text(&out, "run", run);
+    cli_json_real(&out, "return", episode_return);
+    cli_json_text(&out, "file", path);
+    cli_json_end(&out);
+    return CLI_DONE;
 }
 
 int cli_record(const cli_args *args) {
@@ -72,18 +95,18 @@ int cli_record(const cli_args *args) {
     options.scale = (int)enlarged;
     const char *frame = cli_args_value(args, "--frame");
     if (frame && !cli_number("--frame", frame, 1, FRAME_MAX, &options.frame)) return CLI_USAGE;
+    bool json = cli_args_flag(args, "--json");
     double episode_return = 0;
     cli_screen screen;
     cli_signals_catch();
-    cli_screen_open(&screen, cli_args_flag(args, "--quiet"));
+    cli_screen_open(&screen, json || cli_args_flag(args, "--quiet"));
     cw_callbacks callbacks = cli_screen_callbacks(&screen);
     cw_status status = cw_record(run, out, &options, &callbacks, &episode_return);
     cli_screen_close(&screen);
     if (status != CW_OK) return cli_report_status(status);
-    printf("return %.3f: ", episode_return);
-    if (out)
-        puts(out);
-    else
-        print_usual_path(run, frame ? "png" : "mp4");
-    return CLI_DONE;
+    if (screen.quiet && !json) return CLI_DONE;
+    char *path = recorded_path(run, out, frame != NULL);
+    int code = print_recorded(run, path, episode_return, json);
+    free(path);
+    return code;
 }

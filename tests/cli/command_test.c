@@ -174,6 +174,8 @@ static const struct {
     {"record some/run", "record some/run to (default)\nreturn 7.000: some/run/video/record.mp4"},
     {"record some/run --out a.mp4", "record some/run to a.mp4\nreturn 7.000: a.mp4\n"},
     {"record a/b.safetensors", "(default)\nreturn 7.000: a/video/record.mp4\n"},
+    {"record r --quiet", NULL},
+    {"record r --json", "{\"run\": \"r\", \"return\": 7, \"file\": \"r/video/record.mp4\"}\n"},
     {"record b.safetensors", "(default)\nreturn 7.000: video/record.mp4\n"},
     {"record r --frame 3", "(default)\nframe 3\nreturn 7.000: r/video/record.png\n"},
     {"rollout toy --seed 4294967295 --actions a --out b", "rollout toy 4294967295 a b auto:\n"},
