@@ -18,22 +18,13 @@ static cw_status run(const cw_convnet *net, const cw_prim *prim, void *scratch,
                        pointers);
 }
 
-/* OIHW to (F/lanes, C, 9, lanes). */
-static void pack_direct(const cw_conv_layer *layer, float *to, const float *weight) {
-    const cw_conv_shape *s = &layer->shape;
-    int64_t lanes = layer->own->lanes;
-    int64_t taps = s->c * 9;
-    for (int64_t f = 0; f < s->f; f++) {
-        for (int64_t k = 0; k < taps; k++) {
-            to[(f / lanes * taps + k) * lanes + f % lanes] = weight[f * taps + k];
-        }
-    }
-}
-
 typedef struct direct_job {
     const cw_conv_layer *layer;
     float *y;
-    const float *x, *w, *bias;
+    const char *x; /* one sample after the other, of x_bytes */
+    size_t x_bytes;
+    const void *w;
+    const float *bias;
 } direct_job;
 
 /* Items are output rows of all samples. */
@@ -44,15 +35,16 @@ static void direct_body(void *context, int64_t begin, int64_t end) {
         int64_t b = row / s->oh;
         int64_t stop = end < (b + 1) * s->oh ? end : (b + 1) * s->oh;
         job->layer->own->conv_forward(job->y + b * s->f * s->oh * s->ow,
-                                      job->x + b * s->c * s->h * s->w, job->w, job->bias, s,
+                                      job->x + (size_t)b * job->x_bytes, job->w, job->bias, s,
                                       row - b * s->oh, stop - b * s->oh);
         row = stop;
     }
 }
 
 static void forward_direct(const cw_convnet *net, const cw_conv_layer *layer, float *y,
-                           const float *x, const float *w, const float *bias) {
+                           const void *x, const void *w, const float *bias) {
     direct_job job = {.layer = layer, .y = y, .x = x, .w = w, .bias = bias};
+    job.x_bytes = net->input_bytes / (size_t)net->desc.batch;
     cw_parallel_for(net->desc.batch * layer->shape.oh, 1, direct_body, &job);
 }
 
@@ -62,7 +54,8 @@ cw_status cw_onednn_convnet_pack(cw_convnet *net, void *packed, const void *para
         const cw_conv_layer *layer = &net->layer[i];
         const float *weight = (const float *)params + layer->param;
         if (layer->direct) {
-            pack_direct(layer, at(packed, layer->packed_forward), weight);
+            layer->own->conv_pack(at(packed, layer->packed_forward), weight,
+                                  net->raw_pixels ? 255.0F : 1.0F, &layer->shape);
         } else if (layer->tiles) {
             cw_tiles_pack(layer, &layer->forward_tiles, at(packed, layer->packed_forward), weight);
         } else {
@@ -96,6 +89,28 @@ typedef struct input_job {
     bool raw; /* bf16, as they are; else f32, divided by 255 */
 } input_job;
 
+static const uint8_t *crop_corner(const cw_image_batch *im, int64_t b, int64_t channel) {
+    const uint8_t *frame = im->frames[b * im->stack + channel / im->frame_channels];
+    int64_t plane = im->frame_height * im->frame_width;
+    return frame + channel % im->frame_channels * plane + im->offset_y[b] * im->frame_width +
+           im->offset_x[b];
+}
+
+/* A sample whose channels lie in pairs. */
+static void gather_pairs(const input_job *job, void *to, int64_t b) {
+    const cw_conv_shape *s = job->shape;
+    int64_t width = job->images->frame_width;
+    uint16_t *out = to;
+    for (int64_t c = 0; c < s->c; c += 2) {
+        const uint8_t *first = crop_corner(job->images, b, c);
+        const uint8_t *second = c + 1 < s->c ? crop_corner(job->images, b, c + 1) : NULL;
+        for (int64_t i = 0; i < s->h; i++, out += 2 * s->w) {
+            job->kernels->pixel_pairs(out, first + i * width,
+                                      second != NULL ? second + i * width : NULL, (size_t)s->w);
+        }
+    }
+}
+
 /* Samples [begin, end): crops, in the first layer's layout; channels that only fill up a block
  * are zero. */
 static void input_body(void *context, int64_t begin, int64_t end) {
@@ -104,15 +119,16 @@ static void input_body(void *context, int64_t begin, int64_t end) {
     const cw_conv_shape *s = job->shape;
     int64_t block = s->x_block;
     int64_t padded = (s->c + block - 1) / block * block;
-    int64_t plane = im->frame_height * im->frame_width;
     for (int64_t b = begin; b < end; b++) {
         size_t bytes = job->raw ? sizeof(uint16_t) : sizeof(float);
         char *sample = job->to + (size_t)(b * padded * s->h * s->w) * bytes;
         if (padded > s->c) memset(sample, 0, (size_t)(padded * s->h * s->w) * bytes);
+        if (block == 2) {
+            gather_pairs(job, sample, b);
+            continue;
+        }
         for (int64_t c = 0; c < s->c; c++) {
-            const uint8_t *from = im->frames[b * im->stack + c / im->frame_channels] +
-                                  c % im->frame_channels * plane +
-                                  im->offset_y[b] * im->frame_width + im->offset_x[b];
+            const uint8_t *from = crop_corner(im, b, c);
             int64_t channel = c / block * s->h * s->w * block + c % block;
             for (int64_t i = 0; i < s->h; i++) {
                 void *to = sample + (size_t)(channel + i * s->w * block) * bytes;
@@ -200,6 +216,7 @@ typedef struct weights_job {
     const float *dy;
     float *sums; /* one set per part */
     float *dweight;
+    float *plain; /* one per part: a sample of raw pixels as f32 maps; NULL when x is that */
 } weights_job;
 
 static int64_t padded_filters(const weights_job *job) {
@@ -207,10 +224,26 @@ static int64_t padded_filters(const weights_job *job) {
     return (job->layer->shape.f + lanes - 1) / lanes * lanes;
 }
 
+/* One sample of raw pixels by pairs of channels, as plain maps. */
+static const float *unpack_pixels(const weights_job *job, float *plain, int64_t b) {
+    const cw_conv_shape *s = &job->layer->shape;
+    size_t pixels = (size_t)(s->h * s->w);
+    size_t bytes = job->net->input_bytes / (size_t)job->net->desc.batch;
+    const uint16_t *from = (const uint16_t *)((const char *)job->x + (size_t)b * bytes);
+    for (int64_t c = 0; c < s->c; c += 2, from += 2 * pixels) {
+        float *first = plain + (size_t)c * pixels;
+        job->layer->own->from_pixel_pairs(first, c + 1 < s->c ? first + pixels : NULL, from,
+                                          pixels);
+    }
+    return plain;
+}
+
 /* Each part sums its share of the samples; there are as many parts as threads. */
 static void weights_body(void *context, int64_t begin, int64_t end) {
     const weights_job *job = context;
-    const cw_conv_shape *s = &job->layer->shape;
+    cw_conv_shape shape = job->layer->shape;
+    if (job->plain != NULL) shape.x_block = 1;
+    const cw_conv_shape *s = &shape;
     int64_t filters = padded_filters(job);
     int64_t channels = (s->c + s->x_block - 1) / s->x_block * s->x_block;
     int64_t batch = job->net->desc.batch;
@@ -220,8 +253,12 @@ static void weights_body(void *context, int64_t begin, int64_t end) {
         float *bias_sums = sums + filters * s->c * 9;
         memset(sums, 0, (size_t)(filters * (s->c * 9 + 1)) * sizeof(float));
         for (int64_t b = batch * part / parts; b < batch * (part + 1) / parts; b++) {
-            job->layer->own->conv_weights(sums, bias_sums, job->x + b * channels * s->h * s->w,
-                                          job->dy + b * filters * s->oh * s->ow, s);
+            const float *x = job->x + b * channels * s->h * s->w;
+            if (job->plain != NULL) {
+                x = unpack_pixels(job, job->plain + (size_t)part * job->net->strip_count, b);
+            }
+            job->layer->own->conv_weights(sums, bias_sums, x, job->dy + b * filters * s->oh * s->ow,
+                                          s);
         }
     }
 }
@@ -277,6 +314,7 @@ static cw_status backward_weights(const cw_convnet *net, int i, float *dparams, 
     if (l->own != NULL) {
         weights_job job = {.net = net, .layer = l, .x = x, .dy = dy, .dweight = dweight};
         job.sums = at(scratch, net->sums);
+        if (i == 0 && net->raw_pixels) job.plain = at(scratch, net->strips);
         cw_parallel_for(net->be->threads, 1, weights_body, &job);
         cw_parallel_for(l->shape.f, 8, collect_body, &job);
         return CW_OK;

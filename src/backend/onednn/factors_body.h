@@ -26,6 +26,16 @@ typedef float factor;
 #define PAIR 1
 #endif
 
+static factor round_factor(float x) {
+#ifdef BF16_FACTORS
+    uint16_t rounded;
+    to_bf16(&rounded, &x, 1);
+    return rounded;
+#else
+    return x;
+#endif
+}
+
 /* How a matrix of factors lies: the terms of a sum (channels) side by side; or PAIR terms (tiles)
  * side by side for each column. */
 typedef enum tile_order { BY_CHANNEL, BY_TILE } tile_order;

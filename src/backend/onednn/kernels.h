@@ -66,15 +66,23 @@ typedef struct cw_kernels {
     /* bf16: to = from, rounded to nearest even; pixels as they are; dy = y > 0 ? dy : 0 */
     void (*to_bf16)(uint16_t *to, const float *from, size_t n);
     void (*pixels_bf16)(uint16_t *out, const uint8_t *in, size_t n, size_t block);
+    /* Pixels of two channels side by side, (n, 2), and back, divided by 255. `second` may be NULL:
+     * zeros; left out. */
+    void (*pixel_pairs)(uint16_t *out, const uint8_t *first, const uint8_t *second, size_t n);
+    void (*from_pixel_pairs)(float *first, float *second, const uint16_t *in, size_t n);
     void (*relu_backward_bf16)(uint16_t *dy, const uint16_t *y, size_t n);
     /* Adds one sample's gradient of a 3x3 convolution: sums (F/lanes, C, 9, lanes) and
      * bias_sums (F). x is the input, dy the gradient to the output. */
     void (*conv_weights)(float *sums, float *bias_sums, const float *x, const float *dy,
                          const cw_conv_shape *shape);
-    /* y = ReLU(conv(x) + bias) of one sample, output rows [begin, end); w (F/lanes, C, 9, lanes), F
-     * a multiple of lanes. */
-    void (*conv_forward)(float *y, const float *x, const float *w, const float *bias,
+    /* y = ReLU(conv(x) + bias) of one sample, output rows [begin, end). x and w are factors: f32;
+     * or bf16 by pairs of channels, x in blocks of 2, an odd last channel beside zeros. w from
+     * conv_pack, F a multiple of lanes. */
+    void (*conv_forward)(float *y, const void *x, const void *w, const float *bias,
                          const cw_conv_shape *shape, int64_t begin, int64_t end);
+    /* w (F/lanes, C, 9, lanes), bf16 (F/lanes, C/2 rounded up, 9, lanes, 2), from OIHW weights
+     * divided by `divisor`. */
+    void (*conv_pack)(void *w, const float *weight, float divisor, const cw_conv_shape *shape);
 
     int64_t tile_rows;   /* of a product's tile; cw_winograd.strip is a multiple of it */
     size_t factor_bytes; /* of what products multiply: 4, f32; 2, bf16 */

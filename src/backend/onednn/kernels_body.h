@@ -82,6 +82,12 @@ static inline uint32_t float_bits(float x) {
     return bits;
 }
 
+static inline float bits_float(uint32_t bits) {
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
 static void to_bf16(uint16_t *restrict to, const float *restrict from, size_t n) {
     for (size_t i = 0; i < n; i++) {
         uint32_t bits = float_bits(from[i]);
@@ -98,6 +104,26 @@ static void pixels_bf16(uint16_t *restrict out, const uint8_t *restrict in, size
         for (size_t i = 0; i < n; i++) out[i] = (uint16_t)(float_bits((float)in[i]) >> 16);
     } else {
         for (size_t i = 0; i < n; i++) out[i * block] = (uint16_t)(float_bits((float)in[i]) >> 16);
+    }
+}
+
+static void pixel_pairs(uint16_t *restrict out, const uint8_t *restrict first,
+                        const uint8_t *restrict second, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uint32_t low = float_bits((float)first[i]) >> 16;
+        uint32_t high = second != NULL ? float_bits((float)second[i]) : 0;
+        uint32_t pair = low | high;
+        memcpy(out + 2 * i, &pair, sizeof pair);
+    }
+}
+
+static void from_pixel_pairs(float *restrict first, float *restrict second,
+                             const uint16_t *restrict in, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uint32_t pair;
+        memcpy(&pair, in + 2 * i, sizeof pair);
+        first[i] = bits_float(pair << 16) / 255.0f;
+        if (second != NULL) second[i] = bits_float(pair & 0xffff0000U) / 255.0f;
     }
 }
 
@@ -196,28 +222,50 @@ static void conv_weights(float *sums, float *bias_sums, const float *x, const fl
 #define PIXELS 3
 #endif
 
+/* Terms of an output, with those that only fill up pairs. */
+static int64_t count_terms(const cw_conv_shape *s) {
+    return (s->c + PAIR - 1) / PAIR * PAIR * 9;
+}
+
+static void conv_pack(void *to, const float *weight, float divisor, const cw_conv_shape *s) {
+    int64_t terms = count_terms(s);
+    factor *w = to;
+    memset(w, 0, (size_t)(s->f * terms) * sizeof *w);
+    for (int64_t f = 0; f < s->f; f++) {
+        factor *lane = w + f / LANES * terms * LANES + f % LANES * PAIR;
+        for (int64_t i = 0; i < s->c * 9; i++) {
+            int64_t c = i / 9;
+            int64_t tap = i % 9;
+            lane[(c / PAIR * 9 + tap) * LANES * PAIR + c % PAIR] =
+                round_factor(weight[f * s->c * 9 + i] / divisor);
+        }
+    }
+}
+
 /* `n` neighbouring pixels from the output's at `y`; x points at the first one's corner in channel
  * 0. `blocks` (1 or 2) vectors of filters. */
 static inline __attribute__((always_inline)) void
-forward_pixels(float *restrict y, const float *restrict x, const float *restrict w,
+forward_pixels(float *restrict y, const factor *restrict x, const factor *restrict w,
                const float *restrict bias, const cw_conv_shape *s, int64_t step, int n,
                int blocks) {
     vec acc[PIXELS][2];
-    int64_t w_step = s->c * 9 * LANES;
+    int64_t w_step = count_terms(s) * LANES;
     int64_t y_step = s->oh * s->ow * LANES;
     int64_t x_row = s->w * s->x_block;
     for (int b = 0; b < blocks; b++) {
         for (int p = 0; p < n; p++) acc[p][b] = *(const memory_vec *)(bias + b * LANES);
     }
-    for (int64_t c = 0; c < s->c; c++) {
-        const float *channel = x + c / s->x_block * s->h * x_row + c % s->x_block;
+    for (int64_t c = 0; c < s->c; c += PAIR) {
+        const factor *channel = x + c / s->x_block * s->h * x_row + c % s->x_block;
         for (int64_t k = 0; k < 9; k++) {
-            const float *pixel = channel + k / 3 * x_row + k % 3 * s->x_block;
-            const float *tap = w + (c * 9 + k) * LANES;
-            vec g[2];
-            for (int b = 0; b < blocks; b++) g[b] = *(const memory_vec *)(tap + b * w_step);
+            const factor *pixel = channel + k / 3 * x_row + k % 3 * s->x_block;
+            const factor *tap = w + (c * 9 + k * PAIR) * LANES;
+            factors g[2];
+            for (int b = 0; b < blocks; b++) g[b] = load_factors(tap + b * w_step);
             for (int p = 0; p < n; p++) {
-                for (int b = 0; b < blocks; b++) acc[p][b] += g[b] * pixel[p * step];
+                for (int b = 0; b < blocks; b++) {
+                    acc[p][b] = multiply_add(acc[p][b], g[b], pixel + p * step);
+                }
             }
         }
     }
@@ -230,8 +278,8 @@ forward_pixels(float *restrict y, const float *restrict x, const float *restrict
 }
 
 /* A row by groups of pixels; a row shorter than a group one by one. */
-static inline __attribute__((always_inline)) void forward_row(float *y, const float *x,
-                                                              const float *w, const float *bias,
+static inline __attribute__((always_inline)) void forward_row(float *y, const factor *x,
+                                                              const factor *w, const float *bias,
                                                               const cw_conv_shape *s, int64_t step,
                                                               int blocks) {
     int64_t j = 0;
@@ -248,18 +296,18 @@ static inline __attribute__((always_inline)) void forward_row(float *y, const fl
     }
 }
 
-static void conv_forward(float *y, const float *x, const float *w, const float *bias,
+static void conv_forward(float *y, const void *x, const void *w, const float *bias,
                          const cw_conv_shape *s, int64_t begin, int64_t end) {
     int64_t step = s->stride * s->x_block;
     for (int64_t i = begin; i < end; i++) {
-        const float *from = x + i * s->stride * s->w * s->x_block;
+        const factor *from = (const factor *)x + i * s->stride * s->w * s->x_block;
         for (int64_t f = 0; f < s->f; f += 2 * LANES) {
             float *to = y + (f / LANES * s->oh + i) * s->ow * LANES;
-            const float *wf = w + f * s->c * 9;
+            const factor *wf = (const factor *)w + f * count_terms(s);
             if (s->f - f <= LANES) {
                 forward_row(to, from, wf, bias + f, s, step, 1);
-            } else if (step == 2) { /* known to the compiler: addresses without arithmetic */
-                forward_row(to, from, wf, bias + f, s, 2, 2);
+            } else if (step == 2 * PAIR) { /* known to the compiler: addresses without arithmetic */
+                forward_row(to, from, wf, bias + f, s, 2 * PAIR, 2);
             } else {
                 forward_row(to, from, wf, bias + f, s, step, 2);
             }
@@ -283,9 +331,12 @@ const cw_kernels KERNELS = {
     .pixels = pixels,
     .to_bf16 = to_bf16,
     .pixels_bf16 = pixels_bf16,
+    .pixel_pairs = pixel_pairs,
+    .from_pixel_pairs = from_pixel_pairs,
     .relu_backward_bf16 = relu_backward_bf16,
     .conv_weights = conv_weights,
     .conv_forward = conv_forward,
+    .conv_pack = conv_pack,
     .tile_rows = TILE_ROWS,
     .factor_bytes = sizeof(factor),
     .pack_rows = pack_rows,

@@ -1,16 +1,6 @@
 /* Matrix products of packed factors, by tiles of TILE_ROWS rows and two vectors of columns that
  * stay in registers. Included by kernels_body.h, once per instruction set. */
 
-static factor round_factor(float x) {
-#ifdef BF16_FACTORS
-    uint16_t rounded;
-    to_bf16(&rounded, &x, 1);
-    return rounded;
-#else
-    return x;
-#endif
-}
-
 /* to[i] = from[i] */
 static void put_line(factor *to, const float *from, int64_t n) {
 #ifdef BF16_FACTORS
