@@ -173,8 +173,8 @@ cw_status cw_backend_ref_create(cw_backend **out, cw_dtype dtype);
 cw_status cw_backend_onednn_create(cw_backend **out, int threads);
 
 /* The same with bf16 inside the convolution stack (activations, their gradients, packed weights)
- * and for both factors of linear layers with thousands of inputs; every sum is f32, and so are
- * parameters and all tensors that cross this table. CW_EUNSUPPORTED where oneDNN has no bf16
+ * and for both factors of large linear layers; every sum is f32, and so are parameters and all
+ * tensors that cross this table. CW_EUNSUPPORTED where oneDNN has no bf16
  * kernels (below AVX-512). Whether it is faster depends on the machine. */
 cw_status cw_backend_onednn_bf16_create(cw_backend **out, int threads);
 bool cw_backend_onednn_has_bf16(void);

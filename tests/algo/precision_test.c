@@ -11,7 +11,7 @@
  *    those deviations in the places where bf16 rounds: every convolution weight times 1 + noise
  * each time weights are packed (an output is then off by the deviation of its terms, and a ReLU
  * near its kink switches, forward and backward alike), the sums of weight gradients, and the
- * products of wide linear layers. The spread of a result over the runs is the deviation that bf16
+ * products of large linear layers. The spread of a result over the runs is the deviation that bf16
  * may have; DEVIATIONS of them are allowed.
  *
  * f32's layers by tiles of n channels have 15 + n/2 roundings of variance 2^-48 / 3 (tiles_test.c).
@@ -29,8 +29,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { B = 4, K = 3, A = 3, FRAME = 41, CROP = 37, HIDDEN = 128, RUNS = 16, MOST_TENSORS = 64 };
-enum { WIDE = 4096 }; /* inputs from which on linear layers go in bf16 (ops.h: thousands) */
+enum { B = 16, K = 3, A = 3, FRAME = 41, CROP = 37, RUNS = 16, MOST_TENSORS = 64 };
+/* Linear layers that go in bf16 (backend/onednn/dense.c): inputs, and where tiles do products. */
+enum { WIDE = 4096, MANY_PRODUCTS = 1 << 24 };
 enum { N_LOSSES = 4 };
 #define DEVIATIONS 3.0
 #define OVER       16
@@ -49,10 +50,16 @@ static void *memory(size_t n, size_t size) {
 
 /* ---------------------------------------------------------------- the case */
 
-static cw_agent_spec spec_of(const char *profile) {
+typedef struct precision_case {
+    const char *profile;
+    int batch;  /* at most B */
+    int hidden; /* units of Qs, actor and, where it has some, head */
+} precision_case;
+
+static cw_agent_spec spec_of(const precision_case *c) {
     cw_settings s;
     cw_settings_default(&s);
-    must(cw_profile_apply(&s, profile));
+    must(cw_profile_apply(&s, c->profile));
     cw_agent_spec spec = {.encoder = s.encoder,
                           .actor = s.actor,
                           .critic = s.critic,
@@ -64,9 +71,9 @@ static cw_agent_spec spec_of(const char *profile) {
                           .frame_channels = 3,
                           .crop_height = CROP,
                           .crop_width = CROP};
-    spec.update.batch_size = B;
-    spec.actor.hidden = spec.critic.hidden = HIDDEN;
-    if (spec.encoder.hidden > 0) spec.encoder.hidden = HIDDEN;
+    spec.update.batch_size = c->batch;
+    spec.actor.hidden = spec.critic.hidden = c->hidden;
+    if (spec.encoder.hidden > 0) spec.encoder.hidden = c->hidden;
     return spec;
 }
 
@@ -132,6 +139,10 @@ static int make_batch(void **state) {
                              .noise_next = m.noise[0],
                              .noise_actor = m.noise[1]};
     return 0;
+}
+
+static void set_batch(int64_t n) {
+    m.batch.n = m.batch.obs.n = m.batch.next_obs.n = m.batch.pos.n = n;
 }
 
 /* Initial parameters but for the convolutions, which begin as 1 x 1 ones: every tap is drawn, the
@@ -241,30 +252,27 @@ static struct {
     cw_ops ops;
     const cw_ops *inner;
     cw_convnet_desc desc;
-    uint64_t counter;
-    /* deviation of a convolution layer, of the first one, of a wide linear layer */
+    uint64_t state; /* of the stream */
+    bool tiles;     /* dot products of bf16 and no matrix units; else maps are bf16 */
+    /* deviation of a convolution layer, of the first one, of a large linear layer */
     double layer, first, linear;
     float *params; /* perturbed */
-    float *normal;
-    size_t n_normal;
 } noise;
 
-static const float *draw(size_t n) {
-    static const cw_stream stream = {.seed = 8, .purpose = CW_RNG_TEST};
-    assert_true(n <= noise.n_normal);
-    cw_rng_normal(&stream, noise.counter++, noise.normal, n);
-    return noise.normal;
+/* The next number of a stream, mean 0 and variance 1. */
+static double next(void) {
+    noise.state = noise.state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return ((double)(noise.state >> 40) * 0x1p-24 - 0.5) * sqrt(12);
 }
 
-/* x += deviation * (its root mean square, or each element itself) * normal */
+/* x += deviation * (its root mean square, or each element itself) * noise */
 static void disturb(float *x, size_t n, double deviation, bool each) {
-    const float *normal = draw(n);
     double squares = 0;
     for (size_t i = 0; i < n; i++) squares += (double)x[i] * (double)x[i];
     double scale = deviation * sqrt(squares / (double)n);
     for (size_t i = 0; i < n; i++) {
         double by = each ? deviation * (double)x[i] : scale;
-        x[i] += (float)(by * (double)normal[i]);
+        x[i] += (float)(by * next());
     }
 }
 
@@ -294,15 +302,17 @@ static cw_status noisy_convs_backward(cw_convnet *net, void *dparams, void *acts
     return CW_OK;
 }
 
-static void disturb_product(const cw_tensor *out, int64_t inputs) {
-    if (inputs < WIDE) return;
+/* A result of a linear layer with weights w (outputs, inputs) and as many samples. */
+static void disturb_product(const cw_tensor *out, const cw_tensor *w, int64_t samples) {
+    bool large = noise.tiles && samples * cw_tensor_count(w) >= MANY_PRODUCTS;
+    if (w->shape[1] < WIDE && !large) return;
     disturb(out->data, (size_t)cw_tensor_count(out), noise.linear, false);
 }
 
 static cw_status noisy_forward(cw_backend *be, cw_tensor *y, const cw_tensor *x, const cw_tensor *w,
                                const cw_tensor *b, bool relu) {
     CW_TRY(noise.inner->linear_forward(be, y, x, w, b, false));
-    disturb_product(y, x->shape[1]);
+    disturb_product(y, w, x->shape[0]);
     for (int64_t i = 0; relu && i < cw_tensor_count(y); i++) {
         cw_tensor_set(y, i, fmax(0, cw_tensor_get(y, i)));
     }
@@ -312,14 +322,14 @@ static cw_status noisy_forward(cw_backend *be, cw_tensor *y, const cw_tensor *x,
 static cw_status noisy_data(cw_backend *be, cw_tensor *dx, const cw_tensor *dy,
                             const cw_tensor *w) {
     CW_TRY(noise.inner->linear_backward_data(be, dx, dy, w));
-    disturb_product(dx, dx->shape[1]);
+    disturb_product(dx, w, dx->shape[0]);
     return CW_OK;
 }
 
 static cw_status noisy_weights(cw_backend *be, cw_tensor *dw, cw_tensor *db, const cw_tensor *dy,
                                const cw_tensor *x) {
     CW_TRY(noise.inner->linear_backward_weights(be, dw, db, dy, x));
-    disturb_product(dw, x->shape[1]);
+    disturb_product(dw, dw, x->shape[0]);
     return CW_OK;
 }
 
@@ -335,22 +345,15 @@ static void open_noise(const cw_backend *f32, const cw_agent_spec *spec) {
     noise.be.ops = &noise.ops;
     noise.desc = cw_agent_convs(spec);
     noise.params = memory((size_t)cw_convnet_param_count(&noise.desc), sizeof(float));
-    noise.n_normal = (size_t)(cw_convnet_features(&noise.desc) * HIDDEN);
-    noise.normal = memory(noise.n_normal, sizeof(float));
-}
-
-static void close_noise(void) {
-    cw_free(noise.params);
-    cw_free(noise.normal);
+    noise.tiles = cw_kernels_bf16() != NULL && !cw_backend_onednn_has_bf16_matrix_units();
+    noise.state = 8;
 }
 
 /* Deviations of bf16, or OVER times those of f32. */
 static void set_noise(bool bf16) {
-    /* Tiles where there are dot products of bf16 and no matrix units, else maps in bf16. */
-    bool tiles = cw_kernels_bf16() != NULL && !cw_backend_onednn_has_bf16_matrix_units();
     noise.linear = sqrt(2 * ROUNDING);
     noise.first = sqrt(3 * ROUNDING);
-    noise.layer = tiles ? AMPLIFIED * noise.linear : noise.first;
+    noise.layer = noise.tiles ? AMPLIFIED * noise.linear : noise.first;
     if (bf16) return;
     double roundings = 15 + 0.5 * (double)noise.desc.filters;
     noise.layer = OVER * AMPLIFIED * sqrt(roundings * 0x1p-48 / 3);
@@ -404,7 +407,7 @@ static int count_too_good(const result *bf16, const result *f32, const result *w
 }
 
 static void a_whole_update_is_near(void **state) {
-    const char *profile = *state;
+    const precision_case *c = *state;
     cw_backend *be[3];
     result r[3]; /* double, f32, bf16 */
     double spread[MOST_TENSORS];
@@ -413,15 +416,17 @@ static void a_whole_update_is_near(void **state) {
     must(cw_backend_ref_create(&be[0], CW_F64));
     must(cw_backend_onednn_create(&be[1], 2));
     must(cw_backend_onednn_bf16_create(&be[2], 2));
-    cw_agent_spec spec = spec_of(profile);
+    cw_agent_spec spec = spec_of(c);
+    set_batch(c->batch);
     open_noise(be[1], &spec);
     assert_true(cw_convnet_features(&noise.desc) >= WIDE);
+    assert_true(c->batch < B || c->batch * c->hidden * c->hidden >= MANY_PRODUCTS);
     cw_agent *origin = make_origin(be[1], &spec);
     for (int i = 0; i < 3; i++) r[i] = run(be[i], origin);
     int beyond = 0;
     for (int i = 1; i < 3; i++) {
         measure_spread(spread, &r[0], origin, i == 2);
-        snprintf(what, sizeof what, "%s in %s", profile, i == 1 ? "f32" : "bf16");
+        snprintf(what, sizeof what, "%s in %s", c->profile, i == 1 ? "f32" : "bf16");
         beyond += judge(&r[i], &r[0], spread, what);
     }
     if (beyond > 0) fail_msg("%d errors are larger than allowed", beyond);
@@ -432,14 +437,15 @@ static void a_whole_update_is_near(void **state) {
         cw_free(r[i].value);
         cw_backend_destroy(be[i]);
     }
-    close_noise();
+    cw_free(noise.params);
 }
 
 int main(void) {
+    static precision_case cases[] = {{"authors", 4, 128}, {"paper", 4, 128}, {"fast", B, 1024}};
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_prestate(a_whole_update_is_near, "authors"),
-        cmocka_unit_test_prestate(a_whole_update_is_near, "paper"),
-        cmocka_unit_test_prestate(a_whole_update_is_near, "fast"),
+        cmocka_unit_test_prestate(a_whole_update_is_near, &cases[0]),
+        cmocka_unit_test_prestate(a_whole_update_is_near, &cases[1]),
+        cmocka_unit_test_prestate(a_whole_update_is_near, &cases[2]),
     };
     return cmocka_run_group_tests(tests, make_batch, NULL);
 }
