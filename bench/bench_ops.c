@@ -311,7 +311,7 @@ static void bench_convnet(cw_backend *be, int64_t batch) {
     for (int i = 0; i < desc.n_layers; i++) {
         const cw_conv_layer *l = &b.net->layer[i];
         double flops = conv_flops(&desc, i);
-        char name[32];
+        char name[40];
         all += flops;
         snprintf(name, sizeof name, "conv %d", i + 1);
         bench_library(be, &b, i, name, flops);
