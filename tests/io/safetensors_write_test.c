@@ -189,7 +189,7 @@ static void the_greatest_number_of_tensors(void **state) {
     (void)state;
     enum { N = CW_SAFETENSORS_TENSORS_MAX - 1 };
     cw_safetensors_entry *entries = calloc(N, sizeof *entries);
-    char(*names)[8] = calloc(N, sizeof *names);
+    char(*names)[16] = calloc(N, sizeof *names);
     assert_non_null(entries);
     assert_non_null(names);
     uint8_t byte = 7;

@@ -219,7 +219,7 @@ static void updates_are_counted(void **state) {
 /* No more than so many are looked for. */
 static void updates_are_bounded(void **state) {
     (void)state;
-    static char name[CW_UPDATE_MAX + 1][16];
+    static char name[CW_UPDATE_MAX + 1][20];
     start();
     int n = n_entries;
     for (int i = 0; i < n; i++) {
