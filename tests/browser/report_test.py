@@ -30,7 +30,7 @@ VIDEOS = """Promise.all([...document.querySelectorAll('video')].map(v => new Pro
     const end = word => done(word);
     v.addEventListener('error', () => end('error ' + (v.error && v.error.message)));
     v.addEventListener('timeupdate', () => v.currentTime > 0 && end('plays'));
-    setTimeout(() => end('stands still, readyState ' + v.readyState), 10000);
+    setTimeout(() => end('stands still, readyState ' + v.readyState), 30000);
     if (v.error) end('error ' + v.error.message);
     v.play().catch(() => {});
 })))"""
