@@ -239,6 +239,8 @@ static void test_killed_at_any_operation(void **state) {
                 go_to(&run, saves_at[i]);
                 if (run_save(&run, store, NULL) != CW_OK) _exit(1);
             }
+            run_close(&run);
+            cw_checkpoint_store_close(store);
             _exit(0);
         }
         int status;
