@@ -1,12 +1,13 @@
 """How curlew's costs grow: minibatch, image, threads, convolutions, replay; a table and a plot.
 
-    python bench/scale.py [--curlew build/curlew] [--profile fast] [--seconds 2] [--json FILE]
-                          [--plot docs/speed-scaling.svg] [--replay 10000 100000 1000000]
+    python bench/scale.py [--curlew build/curlew] [--profile fast] [--precision f32 bf16]
+                          [--seconds 2] [--json FILE] [--plot docs/speed-scaling.svg]
+                          [--replay 10000 100000 1000000]
                           [--series minibatch image threads convolutions replay]
 
 Every figure is the median of `curlew bench update` (or the rows of `curlew bench replay`) at one size,
 everything else as in the profile; a replay that does not fit into memory is left out by name. --from
-FILE draws and prints what an earlier run wrote.
+FILES draws and prints what earlier runs wrote.
 """
 
 import argparse
@@ -51,14 +52,15 @@ def measure(args):
     for name, (label, sizes) in series(len(os.sched_getaffinity(0))).items():
         if name not in args.series:
             continue
-        points = []
+        points = {precision: [] for precision in args.precision}
         for size, words in sizes:
-            result = bench(args, "update", words)
-            if result:
-                whole = next(r for r in result["rows"] if r["group"] == "update")
-                points.append([size, whole["seconds"], whole["best"], whole["flops"]])
-                out["machine"], out["kernels"] = result["machine"], result["kernels"]
-        out["series"][name] = {"label": label, "points": points}
+            for precision in args.precision:
+                result = bench(args, "update", [f"run.precision={precision}", *words])
+                if result:
+                    whole = next(r for r in result["rows"] if r["group"] == "update")
+                    points[precision].append([size, whole["seconds"], whole["flops"]])
+                    out["machine"], out["kernels"] = result["machine"], result["kernels"]
+        out["series"][name] = {"label": label, "points": {p: v for p, v in points.items() if v}}
     for n in args.replay if "replay" in args.series else []:
         result = bench(args, "replay", [f"replay.capacity={n}"])
         if result:
@@ -73,12 +75,15 @@ def measure(args):
 def print_tables(out):
     print(f"{out['machine']}; {out['kernels']}; profile {out['profile']}")
     for name, s in out["series"].items():
-        relative = "times as fast" if name == "threads" else "per unit, relative"
-        print(f"\n| {s['label']} | update | {relative} | GFLOP/s |\n|---|---|---|---|")
-        base = s["points"][0][1] / s["points"][0][0]
-        for size, seconds, _, flops in s["points"]:
-            relative = s["points"][0][1] / seconds if name == "threads" else seconds / size / base
-            print(f"| {size} | {1e3 * seconds:.0f} ms | {relative:.2f} | {flops / seconds * 1e-9:.0f} |")
+        print(f"\n| {s['label']} | " + " | ".join(f"{p} | beside the row above | GFLOP/s" for p in s["points"]) + " |")
+        print("|---" * (1 + 3 * len(s["points"])) + "|")
+        for row in range(max(len(points) for points in s["points"].values())):
+            cells = []
+            for points in s["points"].values():
+                size, seconds, flops = points[row]
+                beside = f"{seconds / points[row - 1][1]:.2f}x" if row > 0 else ""
+                cells.append(f"{1e3 * seconds:.0f} ms | {beside} | {flops / seconds * 1e-9:.0f}")
+            print(f"| {size} | " + " | ".join(cells) + " |")
     if out["replay"]:
         print("\n| transitions | draw a minibatch | draw and update | memory foretold | measured |\n|---|---|---|---|---|")
         for n, sample, update, foretold, measured in out["replay"]:
@@ -97,15 +102,19 @@ def draw(out, path):
 
     figure, axes = pyplot.subplots(1, len(out["series"]), figsize=(3.2 * len(out["series"]), 3))
     for axis, s in zip(axes, out["series"].values()):
-        sizes, times = [p[0] for p in s["points"]], [1e3 * p[1] for p in s["points"]]
-        axis.plot(sizes, times, "o-", color="#20639b")
+        top = 0
+        for (precision, points), color in zip(s["points"].items(), ("#20639b", "#c8553d")):
+            sizes, times = [p[0] for p in points], [1e3 * p[1] for p in points]
+            axis.plot(sizes, times, "o-", color=color, label=precision)
+            top = max(top, *times)
         axis.set_xlabel(s["label"])
-        axis.set_ylim(0, 1.08 * max(times))
+        axis.set_ylim(0, 1.08 * top)
         axis.grid(alpha=0.3)
         if max(sizes) < 10:
             axis.set_xticks(sizes)
     axes[0].set_ylabel("one update, ms")
-    figure.suptitle(f"{out['machine'].split(',')[0]}, {out['kernels'].split(', ', 1)[1]}, profile {out['profile']}", size=9)
+    axes[0].legend(frameon=False)
+    figure.suptitle(f"{', '.join(out['machine'].split(', ')[:2])}, profile {out['profile']}", size=9)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
     print(f"plot: {path}")
@@ -115,6 +124,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--curlew", default=str(ROOT / "build" / "curlew"))
     parser.add_argument("--profile", default="fast")
+    parser.add_argument("--precision", nargs="+", default=["f32", "bf16"], choices=["auto", "f32", "bf16"])
     parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--series", nargs="+", default=["minibatch", "image", "threads", "convolutions", "replay"])
     parser.add_argument("--replay", type=int, nargs="+", default=[10000, 100000, 1000000])
@@ -128,6 +138,7 @@ def main():
         for part in parts[1:]:
             out["series"] |= part["series"]
             out["replay"] += part["replay"]
+        out["series"] = {name: out["series"][name] for name in series(1) if name in out["series"]}
     else:
         out = measure(args)
     if args.json:
