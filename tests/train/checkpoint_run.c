@@ -127,7 +127,7 @@ static void remove_files(const char *folder) {
     for (struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
         char path[PATH_MAX + 128];
         struct stat info;
-        if (e->d_name[0] == '.') continue;
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
         assert_int_equal(cw_path_join(path, sizeof path, folder, e->d_name), CW_OK);
         if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
             remove_files(path);
