@@ -113,8 +113,8 @@ static const cw_kernels *find_own_loops(const cw_onednn *state, int64_t block) {
 }
 
 /* Bytes of a weight in the tiles' domain. */
-static size_t tiles_weight_bytes(const cw_conv_layer *layer, const cw_winograd *g) {
-    return (size_t)(36 * g->in_c * g->out_c) * layer->own->factor_bytes;
+static size_t tiles_weight_bytes(const cw_winograd *g) {
+    return (size_t)(36 * g->in_c * g->out_c) * g->factor_bytes;
 }
 
 /* Kernels of the backward pass of one layer; `data`: its input's gradient is wanted. */
@@ -122,12 +122,11 @@ static cw_status create_backward(cw_convnet *net, cw_conv_layer *layer, cw_conv_
                                  bool data) {
     const cw_onednn *state = net->be->state;
     size_t bytes = 0;
-    if (data && layer->own != NULL) {
-        layer->tiles_back = cw_tiles_choose(&layer->backward_tiles, layer->own, &layer->shape,
-                                            net->desc.batch, true);
-    }
+    layer->tiles_back =
+        data && layer->own != NULL &&
+        cw_tiles_choose(&layer->backward_tiles, layer->own, &layer->shape, net->desc.batch, true);
     if (layer->tiles_back) {
-        bytes = tiles_weight_bytes(layer, &layer->backward_tiles);
+        bytes = tiles_weight_bytes(&layer->backward_tiles);
     } else if (data) {
         CW_TRY(
             cw_prim_conv_backward_data(&layer->backward_data, state->engine, mds, &layer->forward));
@@ -181,18 +180,19 @@ static cw_status create_layer(cw_convnet *net, int i, cw_md *md) {
     /* The library's first layer pads the channels to a whole block below AVX-512, and runs at about
      * half of its other layers' rate; our loop reads plain maps. With AVX-512 both do, and are
      * equally fast, but only ours multiplies in bf16. */
+    size_t factor_bytes = sizeof(float);
     if (status == CW_OK && i == 0 && layer->own != NULL && !layer->tiles) {
         layer->direct = (layer->own->lanes < 16 || layer->own->factor_bytes == 2) &&
                         layer->shape.f % layer->own->lanes == 0;
+        if (layer->direct) factor_bytes = layer->own->factor_bytes;
     }
-    size_t factor_bytes = layer->direct ? layer->own->factor_bytes : sizeof(float);
     int64_t channels = layer->shape.c;
     if (layer->direct) layer->shape.x_block = factor_bytes == 2 ? 2 : 1;
     if (layer->direct) {
         channels = round_up(channels, layer->shape.x_block);
         bytes = (size_t)(layer->shape.f * channels * 9) * factor_bytes;
     } else if (status == CW_OK && layer->tiles) {
-        bytes = tiles_weight_bytes(layer, &layer->forward_tiles);
+        bytes = tiles_weight_bytes(&layer->forward_tiles);
     } else if (status == CW_OK) {
         status = create_weight_reorder(state, &layer->pack_forward, &layer->forward,
                                        DNNL_ARG_WEIGHTS, &layer->shape, true, &bytes);

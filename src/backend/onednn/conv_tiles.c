@@ -30,6 +30,7 @@ bool cw_tiles_choose(cw_winograd *out, const cw_kernels *kernels, const cw_conv_
         g.out_w = s->w;
         g.padding = 2;
     }
+    g.factor_bytes = kernels->factor_bytes;
     g.tiles_h = (g.out_h + 3) / 4;
     g.tiles_w = (g.out_w + 3) / 4;
     /* Transforms and small products cost about as much again as half of the products. */

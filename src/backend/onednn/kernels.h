@@ -36,6 +36,7 @@ typedef struct cw_winograd {
     int64_t padding;          /* zeros around the input on every side: 0, or 2 for backward data */
     int64_t tiles_h, tiles_w; /* tiles of a sample */
     int64_t strip;            /* tiles that go through the kernel together, k * tile_rows */
+    size_t factor_bytes;      /* of the kernel's table */
 } cw_winograd;
 
 /* One tile of a matrix product: c (rows, columns) = a (rows, k) b (k, columns), or added to c. */
