@@ -15,6 +15,7 @@ fingerprint() {
 start() {
   local log=$1.log
   shift
+  touch "$log" # it can be read before the command gets to it
   env --default-signal=INT "$curlew" "$@" >>"$log" 2>&1 &
   pid=$!
 }
