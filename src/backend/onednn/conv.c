@@ -122,11 +122,11 @@ static void input_body(void *context, int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; b++) {
         size_t bytes = job->raw ? sizeof(uint16_t) : sizeof(float);
         char *sample = job->to + (size_t)(b * padded * s->h * s->w) * bytes;
-        if (padded > s->c) memset(sample, 0, (size_t)(padded * s->h * s->w) * bytes);
-        if (block == 2) {
+        if (block == 2) { /* fills up the last pair itself */
             gather_pairs(job, sample, b);
             continue;
         }
+        if (padded > s->c) memset(sample, 0, (size_t)(padded * s->h * s->w) * bytes);
         for (int64_t c = 0; c < s->c; c++) {
             const uint8_t *from = crop_corner(im, b, c);
             int64_t channel = c / block * s->h * s->w * block + c % block;

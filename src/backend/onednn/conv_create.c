@@ -90,10 +90,6 @@ static cw_status create_weight_reorder(const cw_onednn *state, cw_prim *out, con
     return status;
 }
 
-static int64_t round_up(int64_t n, int64_t to) {
-    return (n + to - 1) / to * to;
-}
-
 static void take(size_t *at, size_t *used, size_t bytes) {
     cw_arena arena = {.used = *used};
     *at = arena.used;
@@ -189,7 +185,7 @@ static cw_status create_layer(cw_convnet *net, int i, cw_md *md) {
     int64_t channels = layer->shape.c;
     if (layer->direct) layer->shape.x_block = factor_bytes == 2 ? 2 : 1;
     if (layer->direct) {
-        channels = round_up(channels, layer->shape.x_block);
+        channels = cw_onednn_round_up(channels, layer->shape.x_block);
         bytes = (size_t)(layer->shape.f * channels * 9) * factor_bytes;
     } else if (status == CW_OK && layer->tiles) {
         bytes = tiles_weight_bytes(&layer->forward_tiles);

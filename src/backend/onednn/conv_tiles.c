@@ -8,10 +8,6 @@
  * weights. */
 #define STRIP_BYTES (384 * 1024)
 
-static int64_t round_up(int64_t n, int64_t to) {
-    return (n + to - 1) / to * to;
-}
-
 bool cw_tiles_choose(cw_winograd *out, const cw_kernels *kernels, const cw_conv_shape *shape,
                      int64_t batch, bool backward) {
     const cw_conv_shape *s = shape;
@@ -37,7 +33,7 @@ bool cw_tiles_choose(cw_winograd *out, const cw_kernels *kernels, const cw_conv_
     int64_t direct = 9 * g.out_h * g.out_w;
     if (3 * 36 * g.tiles_h * g.tiles_w > 2 * direct) return false;
     int64_t fitting = STRIP_BYTES / (36 * (int64_t)sizeof(float) * (g.in_c + g.out_c));
-    int64_t all = round_up(batch * g.tiles_h * g.tiles_w, kernels->tile_rows);
+    int64_t all = cw_onednn_round_up(batch * g.tiles_h * g.tiles_w, kernels->tile_rows);
     g.strip = fitting / kernels->tile_rows * kernels->tile_rows;
     if (g.strip < kernels->tile_rows) g.strip = kernels->tile_rows;
     if (g.strip > all) g.strip = all;

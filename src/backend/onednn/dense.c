@@ -37,15 +37,12 @@ cw_status cw_onednn_grow_scratch(cw_onednn *state, size_t bytes) {
     return CW_OK;
 }
 
-static size_t padded(size_t bytes) {
-    return (bytes + CW_ALIGN - 1) / CW_ALIGN * CW_ALIGN;
-}
-
 /* Bytes of both factors in bf16; 0 when they are read where they are. */
 static size_t factor_bytes(const cw_product *p) {
     if (p->type == dnnl_f32) return 0;
     size_t element = cw_onednn_bytes(p->type);
-    return padded((size_t)(p->m * p->k) * element) + padded((size_t)(p->k * p->n) * element);
+    return cw_onednn_aligned((size_t)(p->m * p->k) * element) +
+           cw_onednn_aligned((size_t)(p->k * p->n) * element);
 }
 
 /* The primitive for a product, made when it is first seen. A full cache gives up its oldest
@@ -103,7 +100,7 @@ static cw_status run_product(cw_onednn *state, const cw_product *p, const void *
         size_t n_a = (size_t)(p->m * p->k);
         size_t n_b = (size_t)(p->k * p->n);
         pointers[0] = scratch;
-        pointers[1] = scratch + padded(n_a * cw_onednn_bytes(p->type));
+        pointers[1] = scratch + cw_onednn_aligned(n_a * cw_onednn_bytes(p->type));
         convert(state, pointers[0], a, n_a);
         convert(state, pointers[1], b, n_b);
         scratch += factor_bytes(p);

@@ -37,6 +37,16 @@ size_t cw_onednn_bytes(dnnl_data_type_t type);
  * be->threads: sums then have the same order whichever thread calls. */
 cw_onednn *cw_onednn_enter(const cw_backend *be);
 
+/* The next multiple of `to`. */
+static inline int64_t cw_onednn_round_up(int64_t n, int64_t to) {
+    return (n + to - 1) / to * to;
+}
+
+/* Bytes of a part of a block of memory, so that the next part is aligned. */
+static inline size_t cw_onednn_aligned(size_t bytes) {
+    return (bytes + CW_ALIGN - 1) / CW_ALIGN * CW_ALIGN;
+}
+
 /* Makes state->product_scratch at least that large. */
 cw_status cw_onednn_grow_scratch(cw_onednn *state, size_t bytes);
 

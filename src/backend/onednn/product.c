@@ -196,16 +196,12 @@ static work make_work(const cw_onednn *state, int threads, const cw_tiled_produc
     return w;
 }
 
-static size_t padded(size_t bytes) {
-    return (bytes + CW_ALIGN - 1) / CW_ALIGN * CW_ALIGN;
-}
-
 cw_status cw_tiled_product_run(cw_onednn *state, int threads, const cw_tiled_product *product) {
     work w = make_work(state, threads, product);
     int64_t length = product->k < PIECE ? product->k : PIECE;
     parts p = {.work = &w};
-    p.packed_bytes = padded((size_t)w.whole.blocks * block_bytes(&w, &w.whole, length));
-    w.group_bytes = padded(w.group_bytes);
+    p.packed_bytes = cw_onednn_aligned((size_t)w.whole.blocks * block_bytes(&w, &w.whole, length));
+    w.group_bytes = cw_onednn_aligned(w.group_bytes);
     bool split = w.other.blocks < 4 * w.threads && product->k >= PIECE / 2 * w.threads;
     size_t sets = split ? (size_t)threads : 1;
     size_t packed_bytes = sets * p.packed_bytes;
