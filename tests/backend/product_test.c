@@ -6,18 +6,13 @@
  * Factors rounded to bf16 add two independent errors, uniform within 2^-8, to every product. */
 #include "backend/onednn/product.h"
 #include "backend/support.h"
+#include "backend/tables.h"
 #include "base/parallel.h"
 #include "test.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-static int all_tables(const cw_kernels *out[4]) {
-    int n = cw_kernels_all(out);
-    if (cw_kernels_bf16() != NULL) out[n++] = cw_kernels_bf16();
-    return n;
-}
 
 /* Either order of the two steps; the smaller one is 1. */
 static void set_steps(bool swapped, int64_t rows, int64_t columns, int64_t *row, int64_t *column) {

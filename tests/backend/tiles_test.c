@@ -11,8 +11,8 @@
  *   output transform  2 x 4
  * together 15 + n/2 times the output transform of the sum of squares. Where the factors are rounded
  * to bf16, each product has two more, with u = 2^-8. */
-#include "backend/onednn/kernels.h"
 #include "backend/support.h"
+#include "backend/tables.h"
 #include "test.h"
 
 #include <math.h>
@@ -131,13 +131,6 @@ static double tolerance(const cw_kernels *k, double roundings, double squares) {
     double variance = roundings * ldexp(1, -48);
     if (k->factor_bytes == 2) variance += 2 * ldexp(1, -16);
     return 6 * sqrt(variance / 3 * squares);
-}
-
-/* Every table that this machine runs. Returns how many. */
-static int all_tables(const cw_kernels *out[4]) {
-    int n = cw_kernels_all(out);
-    if (cw_kernels_bf16() != NULL) out[n++] = cw_kernels_bf16();
-    return n;
 }
 
 static int64_t count_strips(const cw_winograd *g) {
