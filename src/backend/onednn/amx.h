@@ -12,18 +12,19 @@
 
 #define AMX_INLINE static inline __attribute__((always_inline))
 
+/* All eight registers with 16 rows of 64 bytes. Constant memory: compilers take the instruction to
+ * read 8 bytes of it and may leave out what is stored elsewhere before it. */
+static const struct {
+    uint8_t palette, start_row, reserved[14];
+    uint16_t row_bytes[16];
+    uint8_t rows[16];
+} amx_config = {.palette = 1,
+                .row_bytes = {64, 64, 64, 64, 64, 64, 64, 64},
+                .rows = {16, 16, 16, 16, 16, 16, 16, 16}};
+
 /* Before the calling thread's first product, and after its last. */
 AMX_INLINE void amx_begin(void) {
-    struct {
-        uint8_t palette, start_row, reserved[14];
-        uint16_t row_bytes[16];
-        uint8_t rows[16];
-    } config = {.palette = 1};
-    for (int i = 0; i < 8; i++) {
-        config.row_bytes[i] = 64;
-        config.rows[i] = 16;
-    }
-    _tile_loadconfig(&config);
+    _tile_loadconfig(&amx_config);
 }
 
 AMX_INLINE void amx_end(void) {

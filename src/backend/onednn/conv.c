@@ -50,6 +50,10 @@ static void forward_direct(const cw_convnet *net, const cw_conv_layer *layer, fl
 
 cw_status cw_onednn_convnet_pack(cw_convnet *net, void *packed, const void *params) {
     cw_onednn_enter(net->be);
+    if (net->units != NULL) {
+        cw_units_pack(net->units, packed, params);
+        return CW_OK;
+    }
     for (int i = 0; i < net->desc.n_layers; i++) {
         const cw_conv_layer *layer = &net->layer[i];
         const float *weight = (const float *)params + layer->param;
@@ -146,6 +150,10 @@ static void input_body(void *context, int64_t begin, int64_t end) {
 cw_status cw_onednn_convnet_input(cw_convnet *net, void *acts, const cw_image_batch *images) {
     CW_TRY(cw_check_images(&net->desc, images));
     const cw_onednn *state = cw_onednn_enter(net->be);
+    if (net->units != NULL) {
+        cw_units_input(net->units, acts, images);
+        return CW_OK;
+    }
     input_job job = {.kernels = state->kernels, .images = images, .shape = &net->layer[0].shape};
     job.to = acts;
     job.raw = net->raw_pixels;
@@ -162,6 +170,10 @@ cw_status cw_onednn_convnet_forward(cw_convnet *net, cw_tensor *features, void *
                                     const void *packed, void *scratch) {
     CW_TRY(cw_check_features("convnet_forward", "features", &net->desc, CW_F32, features));
     cw_onednn_enter(net->be);
+    if (net->units != NULL) {
+        cw_units_forward(net->units, features->data, acts, packed, scratch);
+        return CW_OK;
+    }
     for (int i = 0; i < net->desc.n_layers; i++) {
         const cw_conv_layer *l = &net->layer[i];
         void *pointers[4] = {layer_input(net, acts, i), at(packed, l->packed_forward),
@@ -338,6 +350,11 @@ cw_status cw_onednn_convnet_backward(cw_convnet *net, void *dparams, void *acts,
     CW_TRY(cw_check_features(op, "features", &net->desc, CW_F32, features));
     CW_TRY(cw_check_features(op, "dfeatures", &net->desc, CW_F32, dfeatures));
     cw_onednn_enter(net->be);
+    if (net->units != NULL) {
+        cw_units_backward(net->units, dparams, acts, packed, features->data, dfeatures->data,
+                          scratch);
+        return CW_OK;
+    }
     int last = net->desc.n_layers - 1;
     void *dy = at(scratch, net->gradient[last % 2]);
     void *in[2] = {dfeatures->data, dy};

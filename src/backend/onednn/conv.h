@@ -4,6 +4,7 @@
 #define CW_BACKEND_ONEDNN_CONV_H
 
 #include "backend/onednn/onednn.h"
+#include "backend/onednn/units.h"
 
 typedef struct cw_conv_layer {
     cw_conv_shape shape;
@@ -30,6 +31,7 @@ struct cw_convnet {
     cw_backend *be;
     cw_convnet_desc desc;
     cw_convnet_bytes bytes;
+    cw_units *units; /* does everything where it is not NULL; nothing below is set then */
     cw_conv_layer layer[CW_CONVNET_MAX_LAYERS];
     cw_prim features_out; /* last output to (B, F*H_L*W_L) */
     cw_prim features_in;  /* and a gradient of that shape back */

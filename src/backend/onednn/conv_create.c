@@ -322,6 +322,17 @@ cw_status cw_onednn_convnet_create(cw_backend *be, cw_convnet **out, const cw_co
     CW_TRY(cw_alloc(&net, 1, sizeof *net, "a oneDNN convnet"));
     net->be = be;
     net->desc = *desc;
+    const cw_onednn *state = be->state;
+    if (state->units != NULL && cw_units_fit(desc)) {
+        cw_status status =
+            cw_units_create(&net->units, state->units, desc, be->threads, &net->bytes);
+        if (status != CW_OK) {
+            cw_free(net);
+            return status;
+        }
+        *out = net;
+        return CW_OK;
+    }
     set_shapes(net);
     cw_md md = {0};
     cw_status status = CW_OK;
@@ -342,6 +353,7 @@ cw_status cw_onednn_convnet_create(cw_backend *be, cw_convnet **out, const cw_co
 
 void cw_onednn_convnet_destroy(cw_convnet *net) {
     if (net == NULL) return;
+    cw_units_destroy(net->units);
     for (int i = 0; i < net->desc.n_layers; i++) {
         cw_conv_layer *layer = &net->layer[i];
         cw_prim_free(&layer->forward);

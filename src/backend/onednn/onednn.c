@@ -4,6 +4,11 @@
 #include "base/parallel.h"
 
 #include <stdio.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 int cw_kernels_all(const cw_kernels *out[3]) {
     int n = 0;
@@ -35,6 +40,16 @@ const cw_kernels *cw_kernels_bf16(void) {
     return NULL;
 }
 
+#if defined(__x86_64__)
+/* Tiles, bf16 products in them, and permutations of bytes, which all of these processors have. */
+static bool has_matrix_units(void) {
+    unsigned a, b, c, d;
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
+    const unsigned amx_bf16 = 1U << 22, amx_tile = 1U << 24, avx512_vbmi = 1U << 1;
+    return (d & amx_bf16) != 0 && (d & amx_tile) != 0 && (c & avx512_vbmi) != 0;
+}
+#endif
+
 cw_onednn *cw_onednn_enter(const cw_backend *be) {
     if (cw_threads_get() != be->threads) cw_threads_set(be->threads);
     return be->state;
@@ -48,6 +63,18 @@ static void destroy(cw_backend *be) {
     if (state->engine != NULL) dnnl_engine_destroy(state->engine);
     cw_free(state);
     cw_free(be);
+}
+
+/* Linux lends the registers of the matrix units to processes that ask for them. */
+const cw_unit_kernels *cw_unit_kernels_get(void) {
+#if defined(__x86_64__) && defined(__linux__)
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILE_DATA = 18 };
+    if (cw_kernels_bf16() != NULL && has_matrix_units() &&
+        syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILE_DATA) == 0) {
+        return &cw_unit_kernels_amx;
+    }
+#endif
+    return NULL;
 }
 
 static const char *isa_name(void) {
@@ -125,6 +152,9 @@ static cw_status create(cw_backend **out, int threads, dnnl_data_type_t type) {
     state->kernels = cw_kernels_best();
     state->type = type;
     state->map_type = type;
+    if (type == dnnl_bf16 && cw_backend_onednn_has_bf16_matrix_units()) {
+        state->units = cw_unit_kernels_get();
+    }
     /* Without matrix units, a quarter of the products at twice the rate is the fastest way. */
     if (type == dnnl_bf16 && cw_kernels_bf16() != NULL &&
         !cw_backend_onednn_has_bf16_matrix_units()) {

@@ -4,6 +4,7 @@
 
 #include "backend/onednn/kernels.h"
 #include "backend/onednn/primitive.h"
+#include "backend/onednn/units.h"
 #include "ops/ops.h"
 
 /* Matrix products prepared for one shape; see dense.c. */
@@ -18,6 +19,7 @@ typedef struct cw_onednn {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     const cw_kernels *kernels;
+    const cw_unit_kernels *units; /* where convnets go by matrix units, else NULL */
     /* What both factors of convolutions and of wide linear layers are rounded to: f32 or bf16. Sums
      * and everything outside are f32. */
     dnnl_data_type_t type;

@@ -1,0 +1,357 @@
+/* The loops of units.h. */
+#include "backend/onednn/amx.h"
+#include "backend/onednn/units.h"
+
+#include <string.h>
+
+enum { BLOCK = 16, PAIR_TERMS = 2 };
+
+static void begin(void) {
+    amx_begin();
+}
+
+static void end(void) {
+    amx_end();
+}
+
+/* ---- pixels ---- */
+
+/* Bytes of 16 pixels of up to 16 planes, four planes to a register, in the order of the pixels. */
+typedef struct weave {
+    __m512i from[4];  /* byte of registers 0 and 1, or of 2 and 3 */
+    __mmask64 far[4]; /* where it is of the latter */
+    __mmask64 last;   /* bytes that count of the last register */
+    int registers;
+} weave;
+
+static weave make_weave(int64_t planes) {
+    weave w = {.registers = (int)((planes * BLOCK + 63) / 64)};
+    for (int v = 0; v < w.registers; v++) {
+        uint8_t from[64] = {0};
+        uint64_t far = 0;
+        for (int64_t i = 0; i < 64 && v * 64 + i < planes * BLOCK; i++) {
+            int64_t pixel = (v * 64 + i) / planes;
+            int64_t plane = (v * 64 + i) % planes;
+            from[i] = (uint8_t)(plane % 8 * BLOCK + pixel);
+            if (plane >= 8) far |= UINT64_C(1) << i;
+        }
+        w.from[v] = _mm512_loadu_si512(from);
+        w.far[v] = far;
+    }
+    int64_t rest = planes * BLOCK - (w.registers - 1) * 64;
+    w.last = rest == 64 ? ~UINT64_C(0) : (UINT64_C(1) << rest) - 1;
+    return w;
+}
+
+static inline __m128i load_16(const uint8_t *from) {
+    return _mm_loadu_si128((const __m128i *)from);
+}
+
+static inline void weave_16(uint8_t *to, const uint8_t *const planes[16], int64_t at,
+                            const weave *w) {
+    __m512i z[4];
+    for (int q = 0; q < 4; q++) {
+        const uint8_t *const *p = planes + (ptrdiff_t)4 * q;
+        __m512i four = _mm512_castsi128_si512(load_16(p[0] + at));
+        four = _mm512_inserti32x4(four, load_16(p[1] + at), 1);
+        four = _mm512_inserti32x4(four, load_16(p[2] + at), 2);
+        z[q] = _mm512_inserti32x4(four, load_16(p[3] + at), 3);
+    }
+    for (int v = 0; v < w->registers; v++) {
+        __m512i near = _mm512_permutex2var_epi8(z[0], w->from[v], z[1]);
+        __m512i far = _mm512_permutex2var_epi8(z[2], w->from[v], z[3]);
+        __m512i all = _mm512_mask_mov_epi8(near, w->far[v], far);
+        __mmask64 count = v + 1 == w->registers ? w->last : ~UINT64_C(0);
+        _mm512_mask_storeu_epi8(to + (ptrdiff_t)64 * v, count, all);
+    }
+}
+
+static void interleave(uint8_t *to, const uint8_t *const *planes, int64_t n, int64_t h, int64_t w,
+                       int64_t step) {
+    if (n > 16 || w < BLOCK) {
+        for (int64_t y = 0; y < h; y++) {
+            for (int64_t x = 0; x < w; x++) {
+                for (int64_t p = 0; p < n; p++) *to++ = planes[p][y * step + x];
+            }
+        }
+        return;
+    }
+    const uint8_t *filled[16];
+    for (int64_t p = 0; p < 16; p++) filled[p] = planes[p < n ? p : 0];
+    weave order = make_weave(n);
+    for (int64_t y = 0; y < h; y++, to += w * n) {
+        for (int64_t x = 0; x < w; x += BLOCK) {
+            int64_t from = x + BLOCK <= w ? x : w - BLOCK;
+            weave_16(to + from * n, filled, y * step + from, &order);
+        }
+    }
+}
+
+static void widen(uint16_t *to, const uint8_t *from, size_t n) {
+    for (size_t i = 0; i < n; i += 32) {
+        __mmask32 some = n - i < 32 ? (UINT32_C(1) << (n - i)) - 1 : ~UINT32_C(0);
+        __m256i bytes = _mm256_maskz_loadu_epi8(some, from + i);
+        __m512 low = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm256_castsi256_si128(bytes)));
+        __m512 high = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm256_extracti128_si256(bytes, 1)));
+        _mm512_mask_storeu_epi16(to + i, some, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+    }
+}
+
+/* ---- forward and data ---- */
+
+/* Sums of 32 pixels, two blocks of 16, for 32 channels. */
+typedef float sum_tile[CW_UNIT][CW_UNIT];
+
+AMX_INLINE void sum_up(sum_tile out, const char *in, int64_t block, const uint16_t *weights,
+                       const float *bias, const cw_unit_conv *conv) {
+    const char *first = in + conv->in_at[block];
+    const char *second = in + conv->in_at[block + 1];
+    size_t step = (size_t)conv->pixel_bytes;
+    if (bias != NULL) {
+        _tile_loadd(0, bias, 0);
+        _tile_loadd(1, bias + 16, 0);
+        _tile_loadd(2, bias, 0);
+        _tile_loadd(3, bias + 16, 0);
+    } else {
+        amx_zero();
+    }
+    for (int64_t k = 0; k < conv->terms; k++, weights += CW_UNIT * CW_UNIT) {
+        _tile_loadd(4, first + conv->term_at[k], step);
+        _tile_loadd(5, second + conv->term_at[k], step);
+        _tile_loadd(6, weights, 64);
+        _tile_loadd(7, weights + CW_UNIT * CW_UNIT / 2, 64);
+        amx_multiply();
+    }
+    amx_store(out[0], sizeof out[0]);
+}
+
+static const uint16_t *group_weights(const uint16_t *weights, int64_t group,
+                                     const cw_unit_conv *conv) {
+    return weights + group * conv->terms * CW_UNIT * CW_UNIT;
+}
+
+/* A NaN stays one. */
+AMX_INLINE __m512 relu(const float *x) {
+    return _mm512_max_ps(_mm512_setzero_ps(), _mm512_load_ps(x));
+}
+
+static void forward(uint16_t *out, const void *in, const uint16_t *weights, const float *bias,
+                    const cw_unit_conv *conv) {
+    _Alignas(64) sum_tile tile;
+    int64_t channels = conv->groups * CW_UNIT;
+    for (int64_t block = 0; block < conv->blocks; block += 2) {
+        for (int64_t g = 0; g < conv->groups; g++) {
+            sum_up(tile, in, block, group_weights(weights, g, conv), bias + g * CW_UNIT, conv);
+            for (int64_t half = 0; half < 2; half++) {
+                uint16_t *to = out + conv->out_at[block + half] * channels + g * CW_UNIT;
+                for (int64_t r = half * BLOCK; r < (half + 1) * BLOCK; r++, to += channels) {
+                    __m512bh y = _mm512_cvtne2ps_pbh(relu(tile[r] + 16), relu(tile[r]));
+                    _mm512_storeu_si512(to, (__m512i)y);
+                }
+            }
+        }
+    }
+}
+
+static void data(uint16_t *dx, const void *dy, const uint16_t *weights, const uint16_t *x,
+                 const cw_unit_conv *conv) {
+    _Alignas(64) sum_tile tile;
+    int64_t channels = conv->groups * CW_UNIT;
+    for (int64_t block = 0; block < conv->blocks; block += 2) {
+        for (int64_t g = 0; g < conv->groups; g++) {
+            sum_up(tile, dy, block, group_weights(weights, g, conv), NULL, conv);
+            for (int64_t half = 0; half < 2; half++) {
+                int64_t at = conv->out_at[block + half] * channels + g * CW_UNIT;
+                for (int64_t r = half * BLOCK; r < (half + 1) * BLOCK; r++, at += channels) {
+                    __m512i y = (__m512i)_mm512_cvtne2ps_pbh(_mm512_load_ps(tile[r] + 16),
+                                                             _mm512_load_ps(tile[r]));
+                    __mmask32 alive =
+                        _mm512_cmpgt_epi16_mask(_mm512_loadu_si512(x + at), _mm512_setzero_si512());
+                    _mm512_storeu_si512(dx + at, _mm512_maskz_mov_epi16(alive, y));
+                }
+            }
+        }
+    }
+}
+
+/* ---- features ---- */
+
+/* 16 pixels from `pixel` on: those that count lie in up to two lines, at `at` + their number. */
+typedef struct pieces {
+    __mmask16 lanes[2];
+    int64_t at[2];
+} pieces;
+
+/* `inside`: pixels of the block that are the block's own. */
+static inline pieces cut(int64_t pixel, int64_t inside, const cw_unit_features *s) {
+    pieces p;
+    int64_t y = pixel / s->pitch;
+    int64_t x = pixel % s->pitch;
+    int64_t next = s->pitch - x; /* number of the next line's first pixel */
+    for (int i = 0; i < 2; i++, y++) {
+        int64_t first = i == 0 ? 0 : next;
+        int64_t stop = i == 0 ? s->w - x : next + s->w;
+        if (stop > inside) stop = inside;
+        bool none = y >= s->h || stop <= first;
+        p.lanes[i] = none ? 0 : (__mmask16)((1U << stop) - (1U << first));
+        p.at[i] = y * s->w + (i == 0 ? x : -next);
+    }
+    return p;
+}
+
+static void features(float *out, const void *in, const uint16_t *weights, const float *bias,
+                     const cw_unit_conv *conv, const cw_unit_features *shape) {
+    _Alignas(64) sum_tile tile;
+    int64_t plane = shape->h * shape->w;
+    for (int64_t block = 0; block < conv->blocks; block += 2) {
+        pieces p[2];
+        for (int64_t half = 0; half < 2; half++) {
+            int64_t pixel = conv->out_at[block + half];
+            int64_t inside = BLOCK;
+            if (block + half + 1 < conv->blocks) {
+                inside = conv->out_at[block + half + 1] - pixel;
+            }
+            p[half] = cut(pixel, inside < BLOCK ? inside : BLOCK, shape);
+        }
+        for (int64_t g = 0; g < conv->groups; g++) {
+            sum_up(tile, in, block, group_weights(weights, g, conv), bias + g * CW_UNIT, conv);
+            for (int64_t part = 0; part < 4; part++) {
+                const pieces *half = &p[part / 2];
+                int64_t channel = part % 2 * 16;
+                __m512i r[16];
+#pragma GCC unroll 16
+                for (int64_t i = 0; i < 16; i++) {
+                    r[i] = (__m512i)relu(tile[part / 2 * BLOCK + i] + channel);
+                }
+                amx_transpose(r);
+                float *to = out + (g * CW_UNIT + channel) * plane;
+                for (int64_t c = 0; c < 16; c++, to += plane) {
+                    _mm512_mask_storeu_epi32(to + half->at[0], half->lanes[0], r[c]);
+                    _mm512_mask_storeu_epi32(to + half->at[1], half->lanes[1], r[c]);
+                }
+            }
+        }
+    }
+}
+
+AMX_INLINE __m512 load_pieces(const float *from, const pieces *p) {
+    __m512 first = _mm512_maskz_loadu_ps(p->lanes[0], from + p->at[0]);
+    return _mm512_mask_loadu_ps(first, p->lanes[1], from + p->at[1]);
+}
+
+static void feature_gradient(uint16_t *dy, const float *dfeatures, const float *features,
+                             const cw_unit_features *shape) {
+    int64_t plane = shape->h * shape->w;
+    int64_t pixels = (shape->h * shape->pitch + 31) / 32 * 32;
+    for (int64_t pixel = 0; pixel < pixels; pixel += BLOCK) {
+        pieces p = cut(pixel, BLOCK, shape);
+        for (int64_t c = 0; c < shape->channels; c += 16) {
+            __m512i r[16];
+#pragma GCC unroll 16
+            for (int64_t i = 0; i < 16; i++) {
+                __m512 y = load_pieces(features + (c + i) * plane, &p);
+                __m512 d = load_pieces(dfeatures + (c + i) * plane, &p);
+                __mmask16 alive = _mm512_cmp_ps_mask(y, _mm512_setzero_ps(), _CMP_GT_OQ);
+                r[i] = (__m512i)_mm512_maskz_mov_ps(alive, d);
+            }
+            amx_transpose(r);
+            uint16_t *to = dy + pixel * shape->channels + c;
+#pragma GCC unroll 16
+            for (int64_t i = 0; i < 16; i++) {
+                __m256i rounded = (__m256i)_mm512_cvtneps_pbh((__m512)r[i]);
+                _mm256_storeu_si256((__m256i *)(to + i * shape->channels), rounded);
+            }
+        }
+    }
+}
+
+/* ---- gradients of weights ---- */
+
+/* Two pixels side by side, channel by channel: first[i], second[i], in cw_unit_column's order. */
+AMX_INLINE void pair_up(__m512i *low, __m512i *high, const void *first, const void *second) {
+    __m512i a = _mm512_loadu_si512(first);
+    __m512i b = _mm512_loadu_si512(second);
+    *low = _mm512_unpacklo_epi16(a, b);
+    *high = _mm512_unpackhi_epi16(a, b);
+}
+
+static void transpose_32(uint16_t *rows, int64_t step, const uint16_t *map, int64_t channels) {
+    __m512i low[16];
+    __m512i high[16];
+#pragma GCC unroll 16
+    for (int64_t i = 0; i < 16; i++) {
+        pair_up(&low[i], &high[i], map + 2 * i * channels, map + (2 * i + 1) * channels);
+    }
+    amx_transpose(low);
+    amx_transpose(high);
+    for (int64_t i = 0; i < 16; i++) {
+        int64_t channel = i / 4 * 8 + i % 4;
+        _mm512_storeu_si512(rows + channel * step, low[i]);
+        _mm512_storeu_si512(rows + (channel + 4) * step, high[i]);
+    }
+}
+
+static void transpose(uint16_t *rows, int64_t step, float *sums, const uint16_t *map,
+                      int64_t pixels, int64_t channels) {
+    const __m512bh ones = (__m512bh)_mm512_set1_epi16(0x3f80);
+    for (int64_t p = 0; p < pixels; p += 32) {
+        for (int64_t c = 0; c < channels; c += CW_UNIT) {
+            transpose_32(rows + c * step + p, step, map + p * channels + c, channels);
+        }
+    }
+    for (int64_t c = 0; c < channels; c++) {
+        __m512 sum = _mm512_setzero_ps();
+        for (int64_t p = 0; p < pixels; p += 32) {
+            sum = _mm512_dpbf16_ps(sum, (__m512bh)_mm512_loadu_si512(rows + c * step + p), ones);
+        }
+        sums[c] += _mm512_reduce_add_ps(sum);
+    }
+}
+
+static void pairs(uint16_t *to, const void *from, int64_t step, const int64_t *at, int64_t pixels,
+                  int64_t blocks) {
+    const char *first = from;
+    const char *second = first + step;
+    for (int64_t p = 0; p < pixels; p += 2, first += 2 * step, second += 2 * step) {
+        if (at != NULL) {
+            first = (const char *)from + at[p];
+            second = (const char *)from + at[p + 1];
+        }
+        for (int64_t b = 0; b < blocks; b++, to += (ptrdiff_t)PAIR_TERMS * CW_UNIT) {
+            __m512i low;
+            __m512i high;
+            pair_up(&low, &high, first + b * 64, second + b * 64);
+            _mm512_storeu_si512(to, low);
+            _mm512_storeu_si512(to + 32, high);
+        }
+    }
+}
+
+static void weights(float *sum, const uint16_t *rows, int64_t step, const uint16_t *pairs,
+                    int64_t pair_bytes, int64_t pixels) {
+    amx_load(sum, CW_UNIT * sizeof *sum);
+    size_t row_bytes = (size_t)step * sizeof *rows;
+    for (int64_t p = 0; p < pixels; p += 32) {
+        const char *b = (const char *)pairs + p / 2 * pair_bytes;
+        _tile_loadd(4, rows + p, row_bytes);
+        _tile_loadd(5, rows + 16 * step + p, row_bytes);
+        _tile_loadd(6, b, (size_t)pair_bytes);
+        _tile_loadd(7, b + 64, (size_t)pair_bytes);
+        amx_multiply();
+    }
+    amx_store(sum, CW_UNIT * sizeof *sum);
+}
+
+const cw_unit_kernels cw_unit_kernels_amx = {
+    .begin = begin,
+    .end = end,
+    .interleave = interleave,
+    .widen = widen,
+    .forward = forward,
+    .features = features,
+    .data = data,
+    .feature_gradient = feature_gradient,
+    .transpose = transpose,
+    .pairs = pairs,
+    .weights = weights,
+};
