@@ -106,6 +106,7 @@ typedef float sum_tile[CW_UNIT][CW_UNIT];
  * the core then work at the same time. */
 typedef struct waiting {
     const float (*tile)[CW_UNIT];
+    int64_t rows;      /* CW_UNIT, or 0: nothing waits */
     int64_t at[2];     /* element of the map where each block's first pixel goes */
     const uint16_t *x; /* data: the map that says which elements are alive */
     uint16_t *out;
@@ -140,7 +141,7 @@ AMX_INLINE void sum_up(sum_tile out, const char *in, int64_t block, const uint16
     const char *first = in + conv->in_at[block];
     const char *second = in + conv->in_at[block + 1];
     size_t step = (size_t)conv->pixel_bytes;
-    int64_t rows = w == NULL ? 0 : (CW_UNIT + conv->terms - 1) / conv->terms;
+    int64_t rows = (CW_UNIT + conv->terms - 1) / conv->terms;
     if (bias != NULL) {
         _tile_loadd(0, bias, 0);
         _tile_loadd(1, bias + 16, 0);
@@ -156,8 +157,8 @@ AMX_INLINE void sum_up(sum_tile out, const char *in, int64_t block, const uint16
         _tile_loadd(6, weights, 64);
         _tile_loadd(7, weights + CW_UNIT * CW_UNIT / 2, 64);
         amx_multiply();
-        int64_t stop = row + rows < CW_UNIT ? row + rows : CW_UNIT;
-        if (w != NULL) put(w, row, stop);
+        int64_t stop = row + rows < w->rows ? row + rows : w->rows;
+        put(w, row, stop);
         row = stop;
     }
     amx_store(out[0], sizeof out[0]);
@@ -173,19 +174,20 @@ AMX_INLINE void convolve(uint16_t *out, const void *in, const uint16_t *weights,
                          const uint16_t *x, const cw_unit_conv *conv) {
     _Alignas(64) sum_tile tile[2];
     int64_t channels = conv->groups * CW_UNIT;
-    waiting w = {.x = x, .out = out, .step = channels};
+    waiting w = {.tile = (const float(*)[CW_UNIT])tile[0], .x = x, .out = out, .step = channels};
     int turn = 0;
     for (int64_t block = 0; block < conv->blocks; block += 2) {
         for (int64_t g = 0; g < conv->groups; g++, turn ^= 1) {
             sum_up(tile[turn], in, block, group_weights(weights, g, conv),
-                   x == NULL ? bias + g * CW_UNIT : NULL, conv, w.tile == NULL ? NULL : &w);
+                   x == NULL ? bias + g * CW_UNIT : NULL, conv, &w);
             w.tile = (const float(*)[CW_UNIT])tile[turn];
+            w.rows = CW_UNIT;
             for (int i = 0; i < 2; i++) {
                 w.at[i] = conv->out_at[block + i] * channels + g * CW_UNIT;
             }
         }
     }
-    put(&w, 0, CW_UNIT);
+    put(&w, 0, w.rows);
 }
 
 static void forward(uint16_t *out, const void *in, const uint16_t *weights, const float *bias,
@@ -226,6 +228,7 @@ static inline pieces cut(int64_t pixel, int64_t inside, const cw_unit_features *
 static void features(float *out, const void *in, const uint16_t *weights, const float *bias,
                      const cw_unit_conv *conv, const cw_unit_features *shape) {
     _Alignas(64) sum_tile tile;
+    const waiting none = {.tile = (const float(*)[CW_UNIT])tile};
     int64_t plane = shape->h * shape->w;
     for (int64_t block = 0; block < conv->blocks; block += 2) {
         pieces p[2];
@@ -239,7 +242,7 @@ static void features(float *out, const void *in, const uint16_t *weights, const 
         }
         for (int64_t g = 0; g < conv->groups; g++) {
             sum_up(tile, in, block, group_weights(weights, g, conv), bias + g * CW_UNIT, conv,
-                   NULL);
+                   &none);
             for (int64_t part = 0; part < 4; part++) {
                 const pieces *half = &p[part / 2];
                 int64_t channel = part % 2 * 16;
