@@ -135,7 +135,8 @@ AMX_INLINE void put(const waiting *w, int64_t first, int64_t stop) {
     }
 }
 
-/* The sums of two blocks for a group of channels; meanwhile what waits is put away. */
+/* The sums of two blocks for a group of channels; meanwhile what waits, if it is not NULL, is
+ * put away. */
 AMX_INLINE void sum_up(sum_tile out, const char *in, int64_t block, const uint16_t *weights,
                        const float *bias, const cw_unit_conv *conv, const waiting *w) {
     const char *first = in + conv->in_at[block];
@@ -157,6 +158,7 @@ AMX_INLINE void sum_up(sum_tile out, const char *in, int64_t block, const uint16
         _tile_loadd(6, weights, 64);
         _tile_loadd(7, weights + CW_UNIT * CW_UNIT / 2, 64);
         amx_multiply();
+        if (w == NULL) continue;
         int64_t stop = row + rows < w->rows ? row + rows : w->rows;
         put(w, row, stop);
         row = stop;
@@ -228,7 +230,6 @@ static inline pieces cut(int64_t pixel, int64_t inside, const cw_unit_features *
 static void features(float *out, const void *in, const uint16_t *weights, const float *bias,
                      const cw_unit_conv *conv, const cw_unit_features *shape) {
     _Alignas(64) sum_tile tile;
-    const waiting none = {.tile = (const float(*)[CW_UNIT])tile};
     int64_t plane = shape->h * shape->w;
     for (int64_t block = 0; block < conv->blocks; block += 2) {
         pieces p[2];
@@ -242,7 +243,7 @@ static void features(float *out, const void *in, const uint16_t *weights, const 
         }
         for (int64_t g = 0; g < conv->groups; g++) {
             sum_up(tile, in, block, group_weights(weights, g, conv), bias + g * CW_UNIT, conv,
-                   &none);
+                   NULL);
             for (int64_t part = 0; part < 4; part++) {
                 const pieces *half = &p[part / 2];
                 int64_t channel = part % 2 * 16;
