@@ -64,14 +64,12 @@ typedef struct cw_kernels {
                         size_t end);
     /* out[i * block] = in[i] / 255 */
     void (*pixels)(float *out, const uint8_t *in, size_t n, size_t block);
-    /* bf16: to = from, rounded to nearest even; pixels as they are; dy = y > 0 ? dy : 0 */
+    /* bf16: to = from, rounded to nearest even */
     void (*to_bf16)(uint16_t *to, const float *from, size_t n);
-    void (*pixels_bf16)(uint16_t *out, const uint8_t *in, size_t n, size_t block);
     /* Pixels of two channels side by side, (n, 2), and back, divided by 255. `second` may be NULL:
      * zeros; left out. */
     void (*pixel_pairs)(uint16_t *out, const uint8_t *first, const uint8_t *second, size_t n);
     void (*from_pixel_pairs)(float *first, float *second, const uint16_t *in, size_t n);
-    void (*relu_backward_bf16)(uint16_t *dy, const uint16_t *y, size_t n);
     /* Adds one sample's gradient of a 3x3 convolution: sums (F/lanes, C, 9, lanes) and
      * bias_sums (F). x is the input, dy the gradient to the output. */
     void (*conv_weights)(float *sums, float *bias_sums, const float *x, const float *dy,
