@@ -1,6 +1,7 @@
 /* The loops of kernels.h. Included once per instruction set by a file that defines KERNELS (the
  * table's name), ISA (its text) and LANES (floats of one vector, as oneDNN blocks channels there);
- * the build gives that file the matching compiler options. BF16_FACTORS: see winograd_body.h. */
+ * the build gives that file the matching compiler options. BF16_FACTORS: see factors_body.h.
+ * MATRIX_UNITS: matrix products go through AMX. */
 #include "backend/onednn/kernels.h"
 
 #include <math.h>
@@ -300,7 +301,11 @@ static void conv_forward(float *y, const void *x, const void *w, const float *bi
     }
 }
 
+#ifdef MATRIX_UNITS
+#include "backend/onednn/product_amx.h"
+#else
 #include "backend/onednn/product_body.h"
+#endif
 #include "backend/onednn/winograd_body.h"
 
 const cw_kernels KERNELS = {
@@ -322,6 +327,10 @@ const cw_kernels KERNELS = {
     .conv_pack = conv_pack,
     .tile_rows = TILE_ROWS,
     .factor_bytes = sizeof(factor),
+    .product_rows = PRODUCT_ROWS,
+    .term_multiple = TERM_MULTIPLE,
+    .begin_products = begin_products,
+    .end_products = end_products,
     .pack_rows = pack_rows,
     .pack_columns = pack_columns,
     .product_tile = product_tile,
