@@ -177,15 +177,6 @@ static size_t prim_bytes(const cw_prim *prim, int argument) {
     return bytes;
 }
 
-/* Random reals, or pairs of bf16 that are also some f32. */
-static void *operands(const cw_backend *be, size_t bytes) {
-    float *values = reals((int64_t)(bytes / sizeof(float)));
-    if (((cw_onednn *)be->state)->map_type == dnnl_f32) return values;
-    uint16_t *halves = (uint16_t *)values;
-    for (size_t i = 0; i + 1 < bytes / 2; i += 2) halves[i] = halves[i + 1];
-    return values;
-}
-
 /* Times one primitive on random operands of its own sizes. */
 static void bench_prim(const cw_backend *be, const char *name, const cw_prim *prim, double flops) {
     prim_call call = {.prim = prim, .stream = ((cw_onednn *)be->state)->stream};
@@ -194,7 +185,7 @@ static void bench_prim(const cw_backend *be, const char *name, const cw_prim *pr
     for (int i = 0; i < prim->n_args; i++) {
         if (prim->arg[i].arg == DNNL_ARG_SCRATCHPAD) continue;
         size_t bytes = prim_bytes(prim, prim->arg[i].arg);
-        call.pointers[n++] = operands(be, bytes);
+        call.pointers[n++] = reals((int64_t)(bytes / sizeof(float)));
     }
     row(name, best_seconds(call_prim, &call), flops, 0, cw_prim_kernel(prim));
     for (int i = 0; i < n; i++) cw_free(call.pointers[i]);
@@ -210,9 +201,8 @@ static void bench_library(const cw_backend *be, const conv_bench *b, int i, cons
     cw_conv_mds mds = {.stride = s->stride};
     must(cw_prim_md(&layer->forward, DNNL_ARG_SRC, &mds.src));
     must(cw_prim_md(&layer->forward, DNNL_ARG_DST, &mds.dst));
-    dnnl_data_type_t type = ((cw_onednn *)be->state)->map_type;
-    must(cw_md_init(&mds.weights, 4, (int64_t[]){s->f, s->c, 3, 3}, dnnl_format_tag_any, type));
-    must(cw_md_init(&mds.bias, 1, &s->f, dnnl_x, dnnl_f32));
+    must(cw_md_init(&mds.weights, 4, (int64_t[]){s->f, s->c, 3, 3}, dnnl_format_tag_any));
+    must(cw_md_init(&mds.bias, 1, &s->f, dnnl_x));
     cw_prim data, weights;
     must(cw_prim_conv_backward_data(&data, engine, &mds, &layer->forward));
     must(cw_prim_conv_backward_weights(&weights, engine, &mds, &layer->forward));
@@ -364,8 +354,7 @@ int main(int argc, char **argv) {
            ((cw_onednn *)be->state)->kernels->isa, batch, cpu_time ? "CPU" : "wall");
     printf("%-34s %9s %9s %8s\n", "", "ms", "GFLOP/s", "GB/s");
     bench_convnet(be, batch);
-    const cw_onednn *state = be->state;
-    if (state->units == NULL && state->map_type == dnnl_f32) bench_first_layer(be, batch);
+    if (((const cw_onednn *)be->state)->units == NULL) bench_first_layer(be, batch);
     cw_backend_destroy(be);
     return 0;
 }

@@ -73,12 +73,11 @@ static int64_t floats(const cw_prim *prim, int argument) {
 static void make_prims(first_layer *f, const layout *l) {
     const cw_conv_shape *s = &f->shape;
     cw_conv_mds mds = {.stride = s->stride};
-    must(cw_md_init(&mds.src, 4, (int64_t[]){f->batch, l->channels, s->h, s->w}, l->tag, dnnl_f32));
-    must(cw_md_init(&mds.weights, 4, (int64_t[]){s->f, l->channels, 3, 3}, dnnl_format_tag_any,
-                    dnnl_f32));
-    must(cw_md_init(&mds.bias, 1, &s->f, dnnl_x, dnnl_f32));
+    must(cw_md_init(&mds.src, 4, (int64_t[]){f->batch, l->channels, s->h, s->w}, l->tag));
+    must(cw_md_init(&mds.weights, 4, (int64_t[]){s->f, l->channels, 3, 3}, dnnl_format_tag_any));
+    must(cw_md_init(&mds.bias, 1, &s->f, dnnl_x));
     must(cw_md_init(&mds.dst, 4, (int64_t[]){f->batch, s->f, s->oh, s->ow},
-                    f->state->kernels->lanes == 16 ? dnnl_nChw16c : dnnl_nChw8c, dnnl_f32));
+                    f->state->kernels->lanes == 16 ? dnnl_nChw16c : dnnl_nChw8c));
     must(cw_prim_conv_forward(&f->forward, f->state->engine, &mds, true));
     must(cw_prim_conv_backward_weights(&f->weights, f->state->engine, &mds, &f->forward));
     cw_md_free(&mds.src);

@@ -172,15 +172,14 @@ cw_status cw_backend_ref_create(cw_backend **out, cw_dtype dtype);
  * threads as in cw_threads_set. */
 cw_status cw_backend_onednn_create(cw_backend **out, int threads);
 
-/* The same with bf16 inside the convolution stack (activations, their gradients, packed weights)
- * and for both factors of large linear layers; every sum is f32, and so are parameters and all
- * tensors that cross this table. CW_EUNSUPPORTED where oneDNN has no bf16
- * kernels (below AVX-512). Whether it is faster depends on the machine. */
+/* The same, but the factors of products are rounded to bf16, in the convolution stack and in large
+ * linear layers; with matrix units the stack's maps and their gradients are bf16 as well. Every sum
+ * is f32, and so are parameters and all tensors that cross this table. CW_EUNSUPPORTED where the
+ * processor multiplies no bf16 (below AVX-512's avx512_bf16). */
 cw_status cw_backend_onednn_bf16_create(cw_backend **out, int threads);
 bool cw_backend_onednn_has_bf16(void);
-/* What makes it faster than f32: matrix units (AMX), or at least dot products of vectors. */
+/* By matrix units (AMX), not only by dot products of vectors. */
 bool cw_backend_onednn_has_bf16_matrix_units(void);
-bool cw_backend_onednn_has_bf16_dot_products(void);
 
 void cw_backend_destroy(cw_backend *be); /* NULL allowed */
 

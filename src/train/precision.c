@@ -110,7 +110,7 @@ static cw_status recall(cw_precision *out, const char *path) {
 /* How many times as fast as f32 bf16 has to be; 0 where it is not to be chosen at all. */
 static double needed_gain(const cw_settings *settings) {
     if (cw_backend_onednn_has_bf16_matrix_units()) return BY_MATRIX_UNITS;
-    if (!cw_backend_onednn_has_bf16_dot_products()) return 0;
+    if (!cw_backend_onednn_has_bf16()) return 0;
     for (const char *const *name = dot_product_profiles; *name != NULL; name++) {
         if (strcmp(*name, settings->run.profile) == 0) return BY_DOT_PRODUCTS;
     }

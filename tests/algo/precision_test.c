@@ -12,7 +12,8 @@
  * each time weights are packed (an output is then off by the deviation of its terms, and a ReLU
  * near its kink switches, forward and backward alike), the sums of weight gradients, and the
  * products of large linear layers. The spread of a result over the runs is the deviation that bf16
- * may have; DEVIATIONS of them are allowed.
+ * may have; DEVIATIONS of them are allowed: for a single number and a deviation from 16 runs,
+ * Student's distribution goes beyond once in 20000 times, and some 250 are judged.
  *
  * f32's layers by tiles of n channels have 15 + n/2 roundings of variance 2^-48 / 3 (tiles_test.c).
  * Noise of that size would drown in the rounding of the runs themselves: f32 is held to the spread
@@ -30,10 +31,10 @@
 #include <string.h>
 
 enum { B = 16, K = 3, A = 3, FRAME = 41, CROP = 37, RUNS = 16, MOST_TENSORS = 64 };
-/* Linear layers that go in bf16 (backend/onednn/dense.c): inputs, and where tiles do products. */
-enum { WIDE = 4096, MANY_PRODUCTS = 1 << 24 };
+/* Products of linear layers that go in bf16 (backend/onednn/dense.c). */
+enum { MANY_PRODUCTS = 1 << 24 };
 enum { N_LOSSES = 4 };
-#define DEVIATIONS 3.0
+#define DEVIATIONS 5.5
 #define OVER       16
 #define ROUNDING   (0x1p-16 / 6) /* variance beside the square of what is rounded to bf16 */
 #define AMPLIFIED  4.8           /* deviation through a layer by tiles */
@@ -253,7 +254,6 @@ static struct {
     const cw_ops *inner;
     cw_convnet_desc desc;
     uint64_t state; /* of the stream */
-    bool products;  /* large ones go in bf16 whatever their inputs */
     bool tiles;     /* convolutions go by tiles; else their maps are bf16 */
     /* deviation of a convolution layer, of the first one, of a large linear layer */
     double layer, first, linear;
@@ -305,8 +305,7 @@ static cw_status noisy_convs_backward(cw_convnet *net, void *dparams, void *acts
 
 /* A result of a linear layer with weights w (outputs, inputs) and as many samples. */
 static void disturb_product(const cw_tensor *out, const cw_tensor *w, int64_t samples) {
-    bool large = noise.products && samples * cw_tensor_count(w) >= MANY_PRODUCTS;
-    if (w->shape[1] < WIDE && !large) return;
+    if (samples * cw_tensor_count(w) < MANY_PRODUCTS) return;
     disturb(out->data, (size_t)cw_tensor_count(out), noise.linear, false);
 }
 
@@ -336,7 +335,6 @@ static cw_status noisy_weights(cw_backend *be, cw_tensor *dw, cw_tensor *db, con
 
 /* Noise in f32 where `bf16` rounds. */
 static void open_noise(const cw_backend *f32, cw_backend *bf16, const cw_agent_spec *spec) {
-    const cw_onednn *rounding = bf16->state;
     noise.inner = f32->ops;
     noise.ops = *f32->ops;
     noise.ops.convnet_pack = noisy_pack;
@@ -348,10 +346,9 @@ static void open_noise(const cw_backend *f32, cw_backend *bf16, const cw_agent_s
     noise.be.ops = &noise.ops;
     noise.desc = cw_agent_convs(spec);
     noise.params = memory((size_t)cw_convnet_param_count(&noise.desc), sizeof(float));
-    noise.products = rounding->kernels->factor_bytes == 2;
     cw_convnet *net;
     must(bf16->ops->convnet_create(bf16, &net, &noise.desc));
-    noise.tiles = net->units == NULL && rounding->map_type == dnnl_f32;
+    noise.tiles = net->units == NULL;
     bf16->ops->convnet_destroy(net);
     noise.state = 8;
 }
@@ -426,8 +423,10 @@ static void a_whole_update_is_near(void **state) {
     cw_agent_spec spec = spec_of(c);
     set_batch(c->batch);
     open_noise(be[1], be[2], &spec);
-    assert_true(cw_convnet_features(&noise.desc) >= WIDE);
-    assert_true(c->batch < B || c->batch * c->hidden * c->hidden >= MANY_PRODUCTS);
+    int64_t head = spec.encoder.hidden > 0 ? spec.encoder.hidden : spec.encoder.feature_dim;
+    int64_t wide = c->batch * cw_convnet_features(&noise.desc) * head;
+    int64_t hidden = (int64_t)c->batch * c->hidden * c->hidden;
+    assert_true(c->batch < B || (wide > hidden ? wide : hidden) >= MANY_PRODUCTS);
     cw_agent *origin = make_origin(be[1], &spec);
     for (int i = 0; i < 3; i++) r[i] = run(be[i], origin);
     int beyond = 0;
@@ -448,7 +447,7 @@ static void a_whole_update_is_near(void **state) {
 }
 
 int main(void) {
-    static precision_case cases[] = {{"authors", 4, 128}, {"paper", 4, 128}, {"fast", B, 1024}};
+    static precision_case cases[] = {{"authors", 4, 128}, {"paper", B, 256}, {"fast", B, 1024}};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(a_whole_update_is_near, &cases[0]),
         cmocka_unit_test_prestate(a_whole_update_is_near, &cases[1]),

@@ -67,9 +67,9 @@ static void assert_equal_exactly(const char *name, const char *what, const cw_te
     }
 }
 
-/* Layers by tiles. *direct: whether the first layer goes by the loop of our own; *in_bf16: whether
- * maps are stored in bf16. */
-static int count_tiled(cw_backend *be, const conv_case *c, int *direct, bool *in_bf16) {
+/* Layers by tiles. *direct: whether the first layer goes by the loop of our own; *units: whether
+ * all of them go by matrix units. */
+static int count_tiled(cw_backend *be, const conv_case *c, int *direct, bool *units) {
     cw_convnet *net;
     int n = 0;
     assert_int_equal(be->ops->convnet_create(be, &net, &c->desc), CW_OK);
@@ -77,15 +77,15 @@ static int count_tiled(cw_backend *be, const conv_case *c, int *direct, bool *in
         n += net->layer[i].tiles || net->layer[i].tiles_back;
     }
     *direct = net->layer[0].direct;
-    *in_bf16 = net->units != NULL || ((const cw_onednn *)be->state)->map_type == dnnl_bf16;
+    *units = net->units != NULL;
     be->ops->convnet_destroy(net);
     return n;
 }
 
 static bool any_tiles(const conv_case *c) {
     int direct;
-    bool in_bf16;
-    return count_tiled(onednn, c, &direct, &in_bf16) > 0;
+    bool units;
+    return count_tiled(onednn, c, &direct, &units) > 0;
 }
 
 /* Integers below 2^24 add without rounding in any order: whatever kernel runs, features and
@@ -188,17 +188,17 @@ static cw_tensor layer_scales(const conv_case *c, const cw_tensor *dparams) {
 /* Variance that one convnet's layers add to a typical element, relative to its square.
  *
  * A sum keeps its terms' relative deviation; each of a term's two factors was rounded, deviation
- * 2^-8 / sqrt(6) (dense_test.c), and so is the output: together 2^-8 / sqrt(2) per layer. By tiles
- * the output stays f32, and the deviation of the factors grows by the transforms: for independent
- * pixels and weights of mean 0 the squares of a row of outputs grow by
- * sum_i A_ki^2 |B_i|^2 |G_i|^2 / 3, both ways together by 4.8^2 on average (pixels of one sign, as
- * they are behind a ReLU, suffer less). The first layer's pixels are exact, so that only its
- * weights were rounded. */
+ * 2^-8 / sqrt(6) (dense_test.c), and by matrix units so is the output: together 2^-8 / sqrt(2) per
+ * layer. By tiles the output stays f32, and the deviation of the factors grows by the transforms:
+ * for independent pixels and weights of mean 0 the squares of a row of outputs grow by sum_i A_ki^2
+ * |B_i|^2 |G_i|^2 / 3, both ways together by 4.8^2 on average (pixels of one sign, as they are
+ * behind a ReLU, suffer less). The first layer's pixels are exact, so that only its weights were
+ * rounded. */
 static double bf16_variance(cw_backend *be, const conv_case *c) {
     int direct;
-    bool in_bf16;
-    int tiles = count_tiled(be, c, &direct, &in_bf16);
-    if (in_bf16) return ldexp(1, -16) * c->desc.n_layers / 2;
+    bool units;
+    int tiles = count_tiled(be, c, &direct, &units);
+    if (units) return ldexp(1, -16) * c->desc.n_layers / 2;
     return ldexp(1, -16) * (tiles * 4.8 * 4.8 / 3 + direct / 6.0);
 }
 

@@ -14,7 +14,7 @@ static cw_status find_block(const cw_md *md, const int64_t dims[4], int64_t *blo
     *block = 0;
     for (size_t i = 0; i < sizeof known_layouts / sizeof *known_layouts && *block == 0; i++) {
         cw_md known;
-        CW_TRY(cw_md_init(&known, 4, dims, known_layouts[i].tag, dnnl_f32));
+        CW_TRY(cw_md_init(&known, 4, dims, known_layouts[i].tag));
         if (cw_md_equal(md, &known)) {
             *block = known_layouts[i].block == 0 ? dims[1] : known_layouts[i].block;
         }
@@ -39,12 +39,11 @@ static cw_status init_mds(cw_conv_mds *mds, const cw_conv_layer *layer, const cw
     if (src != NULL) {
         CW_TRY(cw_md_copy(&mds->src, src));
     } else {
-        CW_TRY(cw_md_init(&mds->src, 4, (int64_t[]){batch, s->c, s->h, s->w}, src_tag, dnnl_f32));
+        CW_TRY(cw_md_init(&mds->src, 4, (int64_t[]){batch, s->c, s->h, s->w}, src_tag));
     }
-    CW_TRY(cw_md_init(&mds->weights, 4, (int64_t[]){s->f, s->c, 3, 3}, dnnl_format_tag_any, dnnl_f32));
-    CW_TRY(cw_md_init(&mds->bias, 1, &s->f, dnnl_x, dnnl_f32));
-    return cw_md_init(&mds->dst, 4, (int64_t[]){batch, s->f, s->oh, s->ow}, dnnl_format_tag_any,
-                      dnnl_f32);
+    CW_TRY(cw_md_init(&mds->weights, 4, (int64_t[]){s->f, s->c, 3, 3}, dnnl_format_tag_any));
+    CW_TRY(cw_md_init(&mds->bias, 1, &s->f, dnnl_x));
+    return cw_md_init(&mds->dst, 4, (int64_t[]){batch, s->f, s->oh, s->ow}, dnnl_format_tag_any);
 }
 
 /* Makes the forward primitive; mds->src and mds->dst then hold the layouts it works on. */
@@ -70,7 +69,7 @@ static cw_status create_weight_reorder(const cw_onednn *state, cw_prim *out, con
                                        size_t *bytes) {
     cw_md flat = {0};
     cw_md native = {0};
-    cw_status status = cw_md_init(&flat, 4, (int64_t[]){s->f, s->c, 3, 3}, dnnl_oihw, dnnl_f32);
+    cw_status status = cw_md_init(&flat, 4, (int64_t[]){s->f, s->c, 3, 3}, dnnl_oihw);
     if (status == CW_OK) status = cw_prim_md(kernel, argument, &native);
     if (status == CW_OK) {
         *bytes = cw_md_bytes(&native);
@@ -126,7 +125,7 @@ static cw_status create_backward(cw_convnet *net, cw_conv_layer *layer, cw_conv_
     /* Gradients of weights are f32 whatever they are summed from. */
     int64_t dims[4] = {layer->shape.f, layer->shape.c, 3, 3};
     cw_md_free(&mds->weights);
-    CW_TRY(cw_md_init(&mds->weights, 4, dims, dnnl_format_tag_any, dnnl_f32));
+    CW_TRY(cw_md_init(&mds->weights, 4, dims, dnnl_format_tag_any));
     CW_TRY(cw_prim_conv_backward_weights(&layer->backward_weights, state->engine, mds,
                                          &layer->forward));
     CW_TRY(create_weight_reorder(state, &layer->unpack_dweight, &layer->backward_weights,
@@ -153,8 +152,7 @@ static cw_status create_layer(cw_convnet *net, int i, cw_md *md) {
     cw_conv_mds mds = {0};
     int64_t src_dims[4] = {net->desc.batch, layer->shape.c, layer->shape.h, layer->shape.w};
     cw_status status = create_forward(net, layer, &mds, i > 0 ? md : NULL, dnnl_format_tag_any);
-    if (status == CW_OK)
-        status = find_block(&mds.src, src_dims, &layer->shape.x_block);
+    if (status == CW_OK) status = find_block(&mds.src, src_dims, &layer->shape.x_block);
     if (status == CW_OK && i == 0 && layer->shape.x_block == 0) {
         /* Crops are written in a layout we can address. */
         cw_prim_free(&layer->forward);
@@ -232,7 +230,7 @@ static cw_status create_features(cw_convnet *net, const cw_md *native) {
     const cw_conv_shape *s = &net->layer[net->desc.n_layers - 1].shape;
     int64_t dims[4] = {net->desc.batch, s->f, s->oh, s->ow};
     cw_md dense = {0};
-    CW_TRY(cw_md_init(&dense, 4, dims, dnnl_nchw, dnnl_f32));
+    CW_TRY(cw_md_init(&dense, 4, dims, dnnl_nchw));
     cw_status status = cw_prim_reorder(&net->features_out, state->engine, native, &dense);
     if (status == CW_OK && net->desc.train) {
         status = cw_prim_reorder(&net->features_in, state->engine, &dense, native);

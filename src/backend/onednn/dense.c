@@ -60,14 +60,6 @@ cw_status cw_onednn_grow_scratch(cw_onednn *state, size_t bytes) {
     return CW_OK;
 }
 
-/* Bytes of both factors in bf16; 0 when they are read where they are. */
-static size_t factor_bytes(const cw_product *p) {
-    if (p->type == dnnl_f32) return 0;
-    size_t element = cw_onednn_bytes(p->type);
-    return cw_onednn_aligned((size_t)(p->m * p->k) * element) +
-           cw_onednn_aligned((size_t)(p->k * p->n) * element);
-}
-
 /* The primitive for a product, made when it is first seen. A full cache gives up its oldest
  * entry. */
 static cw_status find_product(cw_onednn *state, const cw_product *key, const cw_prim **out) {
@@ -80,7 +72,7 @@ static cw_status find_product(cw_onednn *state, const cw_product *key, const cw_
     }
     cw_product_entry made = {.product = *key};
     CW_TRY(cw_prim_product(&made.prim, state->engine, key));
-    cw_status status = cw_onednn_grow_scratch(state, factor_bytes(key) + made.prim.scratch);
+    cw_status status = cw_onednn_grow_scratch(state, made.prim.scratch);
     if (status != CW_OK) {
         cw_prim_free(&made.prim);
         return status;
@@ -93,50 +85,13 @@ static cw_status find_product(cw_onednn *state, const cw_product *key, const cw_
     return CW_OK;
 }
 
-typedef struct convert_job {
-    const cw_kernels *kernels;
-    uint16_t *to;
-    const float *from;
-    size_t n;
-} convert_job;
-
-static void convert_body(void *context, int64_t begin, int64_t end) {
-    const convert_job *job = context;
-    size_t first = (size_t)begin * CW_CHUNK;
-    size_t stop = (size_t)end * CW_CHUNK < job->n ? (size_t)end * CW_CHUNK : job->n;
-    job->kernels->to_bf16(job->to + first, job->from + first, stop - first);
-}
-
-static void convert(const cw_onednn *state, void *to, const void *from, size_t n) {
-    convert_job job = {.kernels = state->kernels, .to = to, .from = from, .n = n};
-    cw_parallel_for((int64_t)((n + CW_CHUNK - 1) / CW_CHUNK), 4, convert_body, &job);
-}
-
-/* Runs a product on f32 factors, rounding them first when it is in bf16. */
-static cw_status run_product(cw_onednn *state, const cw_product *p, const void *a, const void *b,
-                             void *c, const void *bias) {
+/* y = x w' + bias, then ReLU if wanted. */
+static cw_status run_product(cw_onednn *state, const cw_product *p, const void *x, const void *w,
+                             void *y, const void *bias) {
     const cw_prim *prim;
     CW_TRY(find_product(state, p, &prim));
-    char *scratch = state->product_scratch;
-    void *pointers[4] = {(void *)a, (void *)b, c, (void *)bias};
-    if (p->type != dnnl_f32) {
-        size_t n_a = (size_t)(p->m * p->k);
-        size_t n_b = (size_t)(p->k * p->n);
-        pointers[0] = scratch;
-        pointers[1] = scratch + cw_onednn_aligned(n_a * cw_onednn_bytes(p->type));
-        convert(state, pointers[0], a, n_a);
-        convert(state, pointers[1], b, n_b);
-        scratch += factor_bytes(p);
-    }
-    return cw_prim_run(prim, state->stream, scratch, pointers);
-}
-
-/* Inputs from which on a linear layer is wide: the one behind the convolutions, whose products are
- * where a head's time goes. Narrower layers stay f32 whatever the backend's type. */
-#define WIDE 4096
-
-static bool in_bf16(const cw_onednn *state, int64_t rows, int64_t inputs) {
-    return state->type == dnnl_bf16 && rows > 1 && inputs >= WIDE;
+    void *pointers[4] = {(void *)x, (void *)w, y, (void *)bias};
+    return cw_prim_run(prim, state->stream, state->product_scratch, pointers);
 }
 
 /* Products from which on tiles of our own pay, where their factors are bf16. */
@@ -185,7 +140,7 @@ cw_status cw_onednn_linear_forward(cw_backend *be, cw_tensor *y, const cw_tensor
     CW_TRY(cw_check_linear("linear_forward", CW_F32, y, x, w, b));
     cw_onednn *state = cw_onednn_enter(be);
     const void *bias = b != NULL ? b->data : NULL;
-    cw_product p = {.m = x->shape[0], .n = w->shape[0], .k = x->shape[1], .b_transposed = true};
+    cw_product p = {.m = x->shape[0], .n = w->shape[0], .k = x->shape[1]};
     p.bias = b != NULL;
     p.relu = relu;
     if (by_tiles(state, p.m, p.k, p.n)) {
@@ -193,7 +148,6 @@ cw_status cw_onednn_linear_forward(cw_backend *be, cw_tensor *y, const cw_tensor
         add_bias(state, y, bias, relu);
         return CW_OK;
     }
-    p.type = in_bf16(state, p.m, p.k) ? dnnl_bf16 : dnnl_f32;
     if (p.m == 1) {
         CW_TRY(gemm(y->data, x, false, w, true, 1, p.n, p.k));
         state->kernels->bias_relu(y->data, bias, 1, (size_t)p.n, relu);
@@ -206,12 +160,11 @@ cw_status cw_onednn_linear_backward_data(cw_backend *be, cw_tensor *dx, const cw
                                          const cw_tensor *w) {
     CW_TRY(cw_check_linear("linear_backward_data", CW_F32, dy, dx, w, NULL));
     cw_onednn *state = cw_onednn_enter(be);
-    cw_product p = {.m = dx->shape[0], .n = dx->shape[1], .k = w->shape[0], .type = dnnl_bf16};
-    if (by_tiles(state, p.m, p.n, p.k)) return backward_by_tiles(be, dx, dy, false, w);
-    if (in_bf16(state, p.m, p.n)) {
-        return run_product(state, &p, dy->data, w->data, dx->data, NULL);
-    }
-    return gemm(dx->data, dy, false, w, false, p.m, p.n, p.k);
+    int64_t rows = dx->shape[0];
+    int64_t inputs = dx->shape[1];
+    int64_t outputs = w->shape[0];
+    if (by_tiles(state, rows, inputs, outputs)) return backward_by_tiles(be, dx, dy, false, w);
+    return gemm(dx->data, dy, false, w, false, rows, inputs, outputs);
 }
 
 static void column_sums_body(void *context, int64_t begin, int64_t end) {
@@ -229,14 +182,11 @@ cw_status cw_onednn_linear_backward_weights(cw_backend *be, cw_tensor *dw, cw_te
         job.n = (size_t)dy->shape[1];
         cw_parallel_for(dy->shape[1], 256, column_sums_body, &job);
     }
-    cw_product p = {.m = dw->shape[0], .n = dw->shape[1], .k = x->shape[0]};
-    p.a_transposed = true;
-    p.type = dnnl_bf16;
-    if (by_tiles(state, p.k, p.n, p.m)) return backward_by_tiles(be, dw, dy, true, x);
-    if (in_bf16(state, p.k, p.n)) {
-        return run_product(state, &p, dy->data, x->data, dw->data, NULL);
-    }
-    return gemm(dw->data, dy, true, x, false, p.m, p.n, p.k);
+    int64_t rows = x->shape[0];
+    int64_t inputs = dw->shape[1];
+    int64_t outputs = dw->shape[0];
+    if (by_tiles(state, rows, inputs, outputs)) return backward_by_tiles(be, dw, dy, true, x);
+    return gemm(dw->data, dy, true, x, false, outputs, inputs, rows);
 }
 
 cw_status cw_onednn_matmul(cw_backend *be, cw_tensor *c, const cw_tensor *a, bool a_transposed,

@@ -115,8 +115,8 @@ static void describe(const cw_backend *be, char *out, size_t out_bytes) {
     const dnnl_version_t *version = dnnl_version();
     const cw_onednn *state = be->state;
     snprintf(out, out_bytes, "oneDNN %d.%d.%d, %s, %s, %d thread%s", version->major, version->minor,
-             version->patch, isa_name(), state->type == dnnl_bf16 ? "bf16" : "f32", be->threads,
-             be->threads == 1 ? "" : "s");
+             version->patch, isa_name(), state->kernels->factor_bytes == 2 ? "bf16" : "f32",
+             be->threads, be->threads == 1 ? "" : "s");
 }
 
 static const cw_ops ops = {
@@ -147,20 +147,7 @@ static const cw_ops ops = {
     .describe = describe,
 };
 
-size_t cw_onednn_bytes(dnnl_data_type_t type) {
-    return type == dnnl_bf16 ? sizeof(uint16_t) : sizeof(float);
-}
-
-/* oneDNN's word counts as well: its environment variable holds the library to less than the
- * machine has. */
-static const cw_kernels *bf16_kernels(void) {
-    const cw_kernels *kernels = NULL;
-    if (cw_backend_onednn_has_bf16_matrix_units()) kernels = cw_kernels_units();
-    if (kernels == NULL) kernels = cw_kernels_bf16();
-    return kernels != NULL ? kernels : cw_kernels_best();
-}
-
-static cw_status create(cw_backend **out, int threads, dnnl_data_type_t type) {
+static cw_status create(cw_backend **out, int threads, bool bf16) {
     cw_backend *be;
     CW_TRY(cw_alloc(&be, 1, sizeof *be, "the oneDNN backend"));
     cw_onednn *state;
@@ -171,10 +158,10 @@ static cw_status create(cw_backend **out, int threads, dnnl_data_type_t type) {
     }
     *be = (cw_backend){.ops = &ops, .dtype = CW_F32, .state = state};
     be->threads = cw_threads_set(threads);
-    state->kernels = type == dnnl_bf16 ? bf16_kernels() : cw_kernels_best();
-    state->type = type;
-    state->map_type = state->kernels->factor_bytes == 2 ? dnnl_f32 : type;
-    if (type == dnnl_bf16 && cw_backend_onednn_has_bf16_matrix_units()) {
+    state->kernels = cw_kernels_best();
+    if (bf16) state->kernels = cw_kernels_bf16();
+    if (bf16 && cw_backend_onednn_has_bf16_matrix_units()) {
+        state->kernels = cw_kernels_units();
         state->units = cw_unit_kernels_get();
     }
     status = cw_dnnl_check(dnnl_engine_create(&state->engine, dnnl_cpu, 0), "CPU engine");
@@ -191,29 +178,29 @@ static cw_status create(cw_backend **out, int threads, dnnl_data_type_t type) {
 }
 
 cw_status cw_backend_onednn_create(cw_backend **out, int threads) {
-    return create(out, threads, dnnl_f32);
+    return create(out, threads, false);
 }
 
 static bool offers(dnnl_cpu_isa_t isa) {
     return ((int)dnnl_get_effective_cpu_isa() & (int)isa) == (int)isa;
 }
 
+/* oneDNN's word counts as well: its environment variable holds the library to less than the machine
+ * has. */
 bool cw_backend_onednn_has_bf16(void) {
-    return offers(dnnl_cpu_isa_avx512_core);
+    return offers(dnnl_cpu_isa_avx512_core) && cw_kernels_bf16() != NULL;
 }
 
 bool cw_backend_onednn_has_bf16_matrix_units(void) {
-    return offers(dnnl_cpu_isa_avx512_core_amx);
-}
-
-bool cw_backend_onednn_has_bf16_dot_products(void) {
-    return cw_backend_onednn_has_bf16() && cw_kernels_bf16() != NULL;
+    return offers(dnnl_cpu_isa_avx512_core_amx) && may_use_matrix_units();
 }
 
 cw_status cw_backend_onednn_bf16_create(cw_backend **out, int threads) {
     if (!cw_backend_onednn_has_bf16()) {
         return cw_fail(CW_EUNSUPPORTED,
-                       "oneDNN has no bf16 kernels for %s; they need AVX-512, use f32", isa_name());
+                       "there are no bf16 kernels for this processor (%s); they need AVX-512 with "
+                       "products of bf16, use f32",
+                       isa_name());
     }
-    return create(out, threads, dnnl_bf16);
+    return create(out, threads, true);
 }

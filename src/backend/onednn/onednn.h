@@ -20,20 +20,11 @@ typedef struct cw_onednn {
     dnnl_stream_t stream;
     const cw_kernels *kernels;
     const cw_unit_kernels *units; /* where convnets go by matrix units, else NULL */
-    /* What both factors of convolutions and of wide linear layers are rounded to: f32 or bf16. Sums
-     * and everything outside are f32. */
-    dnnl_data_type_t type;
-    /* Element type of the maps inside a convnet: bf16 where oneDNN does its bf16 convolutions, f32
-     * where tiles of our own do (kernels->factor_bytes). */
-    dnnl_data_type_t map_type;
     cw_product_entry product[CW_PRODUCT_CACHE];
     int n_products;        /* entries made so far */
     void *product_scratch; /* as large as the neediest entry asks */
     size_t product_scratch_bytes;
 } cw_onednn;
-
-/* Bytes of an element of that type. */
-size_t cw_onednn_bytes(dnnl_data_type_t type);
 
 /* The backend's state, after making sure that the calling thread's loops and oneDNN's use
  * be->threads: sums then have the same order whichever thread calls. */

@@ -19,14 +19,14 @@ cw_status cw_dnnl_check(dnnl_status_t status, const char *what) {
     return cw_fail(CW_EUNSUPPORTED, "oneDNN: %s failed with status %d", what, (int)status);
 }
 
-cw_status cw_md_init(cw_md *out, int ndims, const int64_t *dims, dnnl_format_tag_t tag,
-                     dnnl_data_type_t type) {
+cw_status cw_md_init(cw_md *out, int ndims, const int64_t *dims, dnnl_format_tag_t tag) {
     dnnl_dims_t padded = {0};
     memcpy(padded, dims, (size_t)ndims * sizeof *dims);
 #if DNNL_VERSION_MAJOR >= 3
-    dnnl_status_t status = dnnl_memory_desc_create_with_tag(&out->desc, ndims, padded, type, tag);
+    dnnl_status_t status =
+        dnnl_memory_desc_create_with_tag(&out->desc, ndims, padded, dnnl_f32, tag);
 #else
-    dnnl_status_t status = dnnl_memory_desc_init_by_tag(&out->desc, ndims, padded, type, tag);
+    dnnl_status_t status = dnnl_memory_desc_init_by_tag(&out->desc, ndims, padded, dnnl_f32, tag);
 #endif
     out->set = status == dnnl_success;
     return cw_dnnl_check(status, "memory descriptor");
@@ -270,9 +270,7 @@ static dnnl_status_t make_product(dnnl_primitive_desc_t *out, dnnl_engine_t engi
 }
 
 bool cw_product_equal(const cw_product *a, const cw_product *b) {
-    return a->m == b->m && a->n == b->n && a->k == b->k && a->a_transposed == b->a_transposed &&
-           a->b_transposed == b->b_transposed && a->bias == b->bias && a->relu == b->relu &&
-           a->type == b->type;
+    return a->m == b->m && a->n == b->n && a->k == b->k && a->bias == b->bias && a->relu == b->relu;
 }
 
 cw_status cw_prim_product(cw_prim *out, dnnl_engine_t engine, const cw_product *product) {
@@ -282,18 +280,14 @@ cw_status cw_prim_product(cw_prim *out, dnnl_engine_t engine, const cw_product *
                         p->bias ? 4 : 3,
                         {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST, DNNL_ARG_BIAS}};
     product_mds mds = {.has_bias = p->bias};
-    /* A transposed factor is the same memory, read by columns. */
-    cw_status status = cw_md_init(&mds.a, 2, (int64_t[]){p->m, p->k},
-                                  p->a_transposed ? dnnl_ba : dnnl_ab, p->type);
+    cw_status status = cw_md_init(&mds.a, 2, (int64_t[]){p->m, p->k}, dnnl_ab);
+    /* The transpose is the same memory, read by columns. */
+    if (status == CW_OK) status = cw_md_init(&mds.b, 2, (int64_t[]){p->k, p->n}, dnnl_ba);
     if (status == CW_OK) {
-        status = cw_md_init(&mds.b, 2, (int64_t[]){p->k, p->n}, p->b_transposed ? dnnl_ba : dnnl_ab,
-                            p->type);
+        status = cw_md_init(&mds.c, 2, (int64_t[]){p->m, p->n}, dnnl_ab);
     }
     if (status == CW_OK) {
-        status = cw_md_init(&mds.c, 2, (int64_t[]){p->m, p->n}, dnnl_ab, dnnl_f32);
-    }
-    if (status == CW_OK) {
-        status = cw_md_init(&mds.bias, 2, (int64_t[]){1, p->n}, dnnl_ab, dnnl_f32);
+        status = cw_md_init(&mds.bias, 2, (int64_t[]){1, p->n}, dnnl_ab);
     }
     if (status == CW_OK) status = build(out, &how, engine, &mds, p->relu, NULL);
     cw_md_free(&mds.a);

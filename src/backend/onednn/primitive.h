@@ -19,9 +19,8 @@ typedef struct cw_md {
 /* CW_OK, or CW_EUNSUPPORTED with a message that names `what`. */
 cw_status cw_dnnl_check(dnnl_status_t status, const char *what);
 
-/* Dense or blocked as `tag` says; dnnl_format_tag_any lets the primitive choose. */
-cw_status cw_md_init(cw_md *out, int ndims, const int64_t *dims, dnnl_format_tag_t tag,
-                     dnnl_data_type_t type);
+/* Of f32; dense or blocked as `tag` says; dnnl_format_tag_any lets the primitive choose. */
+cw_status cw_md_init(cw_md *out, int ndims, const int64_t *dims, dnnl_format_tag_t tag);
 cw_status cw_md_copy(cw_md *out, const cw_md *from);
 void cw_md_free(cw_md *md);
 size_t cw_md_bytes(const cw_md *md);
@@ -55,17 +54,14 @@ cw_status cw_prim_conv_backward_weights(cw_prim *out, dnnl_engine_t engine, cons
                                         const cw_prim *hint);
 /* Run arguments: from, to. */
 cw_status cw_prim_reorder(cw_prim *out, dnnl_engine_t engine, const cw_md *from, const cw_md *to);
-/* A matrix product c (m, n) = op(a) op(b) (+ bias (n)) (then ReLU), op = transpose where the flag
- * is set; a and b of `type`, c and bias f32. */
+/* y (m, n) = x (m, k) w' (+ bias (n)) (then ReLU), w (n, k) */
 typedef struct cw_product {
     int64_t m, n, k;
-    bool a_transposed, b_transposed;
     bool bias, relu;
-    dnnl_data_type_t type;
 } cw_product;
 
 bool cw_product_equal(const cw_product *a, const cw_product *b);
-/* Run arguments: a, b, c, bias when `bias`. */
+/* Run arguments: x, w, y, bias when `bias`. */
 cw_status cw_prim_product(cw_prim *out, dnnl_engine_t engine, const cw_product *product);
 
 /* Descriptor of the primitive's argument in the layout that oneDNN chose: the run argument's
