@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* Every block starts with its size, one alignment unit before the bytes handed out. */
@@ -34,6 +35,20 @@ static bool must_fail(void) {
     return false;
 }
 
+/* The whole large pages of a block, if it has several, become such where Linux has some: loops over
+ * megabytes wait for the addresses of small ones as long as for memory. */
+static void ask_for_large_pages(void *start, size_t bytes) {
+#ifdef MADV_HUGEPAGE
+    const uintptr_t page = (uintptr_t)2 << 20;
+    uintptr_t first = ((uintptr_t)start + page - 1) / page * page;
+    uintptr_t end = ((uintptr_t)start + bytes) / page * page;
+    if (bytes >= 2 * page && end > first) madvise((void *)first, end - first, MADV_HUGEPAGE);
+#else
+    (void)start;
+    (void)bytes;
+#endif
+}
+
 cw_status cw_alloc(void *out, size_t count, size_t size, const char *what) {
     size_t bytes = cw_size_mul(count, size);
     size_t total = cw_size_add(bytes, 2 * CW_ALIGN);
@@ -43,6 +58,7 @@ cw_status cw_alloc(void *out, size_t count, size_t size, const char *what) {
     if (start == NULL) {
         return cw_fail(CW_ENOMEM, "out of memory: %s needs %zu bytes", what, bytes);
     }
+    ask_for_large_pages(start, total);
     uintptr_t at = ((uintptr_t)start + sizeof(block_head) + CW_ALIGN - 1) / CW_ALIGN * CW_ALIGN;
     block_head *head = (block_head *)(at - sizeof(block_head));
     head->start = start;

@@ -12,8 +12,9 @@
 /* Terms that are packed together. */
 #define PIECE 1024
 
-/* Bytes of packed blocks that are multiplied together, to stay in a core's second-level cache. */
-#define GROUP_BYTES (128 * 1024)
+/* Bytes of packed blocks that are multiplied together: they stay in a core's second-level cache,
+ * and of a matrix whose columns are packed, several lines of every row are read at once. */
+#define GROUP_BYTES (512 * 1024)
 
 /* The rows of a or the columns of b. */
 typedef struct side {
