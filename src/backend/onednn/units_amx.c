@@ -102,104 +102,108 @@ static void widen(uint16_t *to, const uint8_t *from, size_t n) {
 /* Sums of 32 pixels, two blocks of 16, for 32 channels. */
 typedef float sum_tile[CW_UNIT][CW_UNIT];
 
-/* Sums that wait to be put into a map while the next ones are made: the matrix unit and the rest of
- * the core then work at the same time. */
+/* Where a convolution's sums go. */
+typedef struct target {
+    const cw_unit_conv *conv;
+    const float *bias; /* outputs: (channels) */
+    uint16_t *map;     /* outputs and gradients */
+    const uint16_t *x; /* gradients: the map that says which elements are alive */
+    float *features;   /* features: (channels, h, w) */
+    const cw_unit_features *shape;
+} target;
+
+/* Sums that wait to be put away while the next ones are made: the matrix unit and the rest of the
+ * core then work at the same time. */
 typedef struct waiting {
     const float (*tile)[CW_UNIT];
-    int64_t rows;      /* CW_UNIT, or 0: nothing waits */
-    int64_t at[2];     /* element of the map where each block's first pixel goes */
-    const uint16_t *x; /* data: the map that says which elements are alive */
-    uint16_t *out;
-    int64_t step; /* elements from pixel to pixel */
+    int64_t rows; /* CW_UNIT, or 0: nothing waits */
+    int64_t block, group;
 } waiting;
 
-/* A NaN stays one. */
-AMX_INLINE __m512 relu(const float *x) {
-    return _mm512_max_ps(_mm512_setzero_ps(), _mm512_load_ps(x));
+/* Puts away rows [first, stop). */
+typedef void (*put_fn)(const target *to, const waiting *w, int64_t first, int64_t stop);
+
+/* Element of the map for a row's first channel. */
+AMX_INLINE int64_t map_at(const target *to, const waiting *w, int64_t row) {
+    int64_t pixel = to->conv->out_at[w->block + row / BLOCK] + row % BLOCK;
+    return (pixel * to->conv->groups + w->group) * CW_UNIT;
 }
 
-/* Rows [first, stop). */
-AMX_INLINE void put(const waiting *w, int64_t first, int64_t stop) {
+/* A NaN stays one. */
+AMX_INLINE __m512 relu(__m512 x) {
+    return _mm512_max_ps(_mm512_setzero_ps(), x);
+}
+
+AMX_INLINE void put_outputs(const target *to, const waiting *w, int64_t first, int64_t stop) {
+    __m512 low = _mm512_loadu_ps(to->bias + w->group * CW_UNIT);
+    __m512 high = _mm512_loadu_ps(to->bias + w->group * CW_UNIT + 16);
     for (int64_t r = first; r < stop; r++) {
-        int64_t at = w->at[r / BLOCK] + r % BLOCK * w->step;
-        if (w->x == NULL) {
-            __m512bh y = _mm512_cvtne2ps_pbh(relu(w->tile[r] + 16), relu(w->tile[r]));
-            _mm512_storeu_si512(w->out + at, (__m512i)y);
-            continue;
-        }
-        __m512bh y =
-            _mm512_cvtne2ps_pbh(_mm512_load_ps(w->tile[r] + 16), _mm512_load_ps(w->tile[r]));
-        __m512i x = _mm512_loadu_si512(w->x + at);
-        __mmask32 alive = _mm512_cmpgt_epi16_mask(x, _mm512_setzero_si512());
-        _mm512_storeu_si512(w->out + at, _mm512_maskz_mov_epi16(alive, (__m512i)y));
+        __m512 a = relu(_mm512_add_ps(low, _mm512_load_ps(w->tile[r])));
+        __m512 b = relu(_mm512_add_ps(high, _mm512_load_ps(w->tile[r] + 16)));
+        _mm512_storeu_si512(to->map + map_at(to, w, r), (__m512i)_mm512_cvtne2ps_pbh(b, a));
     }
 }
 
-/* The sums of two blocks for a group of channels; meanwhile what waits, if it is not NULL, is
- * put away. */
+AMX_INLINE void put_gradients(const target *to, const waiting *w, int64_t first, int64_t stop) {
+    for (int64_t r = first; r < stop; r++) {
+        int64_t at = map_at(to, w, r);
+        __m512bh y =
+            _mm512_cvtne2ps_pbh(_mm512_load_ps(w->tile[r] + 16), _mm512_load_ps(w->tile[r]));
+        __m512i x = _mm512_loadu_si512(to->x + at);
+        __mmask32 alive = _mm512_cmpgt_epi16_mask(x, _mm512_setzero_si512());
+        _mm512_storeu_si512(to->map + at, _mm512_maskz_mov_epi16(alive, (__m512i)y));
+    }
+}
+
+/* The sums of two blocks for a group of channels; meanwhile what waits is put away. */
 AMX_INLINE void sum_up(sum_tile out, const char *in, int64_t block, const uint16_t *weights,
-                       const float *bias, const cw_unit_conv *conv, const waiting *w) {
+                       const target *to, put_fn put, const waiting *w) {
+    const cw_unit_conv *conv = to->conv;
     const char *first = in + conv->in_at[block];
     const char *second = in + conv->in_at[block + 1];
     size_t step = (size_t)conv->pixel_bytes;
     int64_t rows = (CW_UNIT + conv->terms - 1) / conv->terms;
-    if (bias != NULL) {
-        _tile_loadd(0, bias, 0);
-        _tile_loadd(1, bias + 16, 0);
-        _tile_loadd(2, bias, 0);
-        _tile_loadd(3, bias + 16, 0);
-    } else {
-        amx_zero();
-    }
     int64_t row = 0;
+    amx_zero();
     for (int64_t k = 0; k < conv->terms; k++, weights += CW_UNIT * CW_UNIT) {
         _tile_loadd(4, first + conv->term_at[k], step);
         _tile_loadd(5, second + conv->term_at[k], step);
         _tile_loadd(6, weights, 64);
         _tile_loadd(7, weights + CW_UNIT * CW_UNIT / 2, 64);
         amx_multiply();
-        if (w == NULL) continue;
         int64_t stop = row + rows < w->rows ? row + rows : w->rows;
-        put(w, row, stop);
+        put(to, w, row, stop);
         row = stop;
     }
     amx_store(out[0], sizeof out[0]);
 }
 
-AMX_INLINE const uint16_t *group_weights(const uint16_t *weights, int64_t group,
-                                         const cw_unit_conv *conv) {
-    return weights + group * conv->terms * CW_UNIT * CW_UNIT;
-}
-
-/* With x: the gradient where x > 0; else ReLU(conv + bias). */
-AMX_INLINE void convolve(uint16_t *out, const void *in, const uint16_t *weights, const float *bias,
-                         const uint16_t *x, const cw_unit_conv *conv) {
+AMX_INLINE void convolve(const void *in, const uint16_t *weights, const target *to, put_fn put) {
     _Alignas(64) sum_tile tile[2];
-    int64_t channels = conv->groups * CW_UNIT;
-    waiting w = {.tile = (const float(*)[CW_UNIT])tile[0], .x = x, .out = out, .step = channels};
+    const cw_unit_conv *conv = to->conv;
+    waiting w = {.tile = (const float(*)[CW_UNIT])tile[0]};
     int turn = 0;
     for (int64_t block = 0; block < conv->blocks; block += 2) {
+        const uint16_t *packed = weights;
         for (int64_t g = 0; g < conv->groups; g++, turn ^= 1) {
-            sum_up(tile[turn], in, block, group_weights(weights, g, conv),
-                   x == NULL ? bias + g * CW_UNIT : NULL, conv, &w);
-            w.tile = (const float(*)[CW_UNIT])tile[turn];
-            w.rows = CW_UNIT;
-            for (int i = 0; i < 2; i++) {
-                w.at[i] = conv->out_at[block + i] * channels + g * CW_UNIT;
-            }
+            sum_up(tile[turn], in, block, packed, to, put, &w);
+            w = (waiting){(const float(*)[CW_UNIT])tile[turn], CW_UNIT, block, g};
+            packed += conv->terms * CW_UNIT * CW_UNIT;
         }
     }
-    put(&w, 0, w.rows);
+    put(to, &w, 0, w.rows);
 }
 
 static void forward(uint16_t *out, const void *in, const uint16_t *weights, const float *bias,
                     const cw_unit_conv *conv) {
-    convolve(out, in, weights, bias, NULL, conv);
+    target to = {.conv = conv, .bias = bias, .map = out};
+    convolve(in, weights, &to, put_outputs);
 }
 
 static void data(uint16_t *dx, const void *dy, const uint16_t *weights, const uint16_t *x,
                  const cw_unit_conv *conv) {
-    convolve(dx, dy, weights, NULL, x, conv);
+    target to = {.conv = conv, .map = dx, .x = x};
+    convolve(dy, weights, &to, put_gradients);
 }
 
 /* ---- features ---- */
@@ -227,40 +231,39 @@ static inline pieces cut(int64_t pixel, int64_t inside, const cw_unit_features *
     return p;
 }
 
+/* 16 pixels of 16 channels. */
+AMX_INLINE void put_square(const target *to, const waiting *w, int64_t row, int64_t column) {
+    int64_t block = w->block + row / BLOCK;
+    int64_t pixel = to->conv->out_at[block];
+    int64_t inside = BLOCK;
+    if (block + 1 < to->conv->blocks) inside = to->conv->out_at[block + 1] - pixel;
+    pieces p = cut(pixel, inside < BLOCK ? inside : BLOCK, to->shape);
+    __m512 bias = _mm512_loadu_ps(to->bias + w->group * CW_UNIT + column);
+    __m512i r[16];
+#pragma GCC unroll 16
+    for (int64_t i = 0; i < 16; i++) {
+        r[i] = (__m512i)relu(_mm512_add_ps(bias, _mm512_load_ps(w->tile[row + i] + column)));
+    }
+    amx_transpose(r);
+    int64_t plane = to->shape->h * to->shape->w;
+    float *at = to->features + (w->group * CW_UNIT + column) * plane;
+    for (int64_t c = 0; c < 16; c++, at += plane) {
+        _mm512_mask_storeu_epi32(at + p.at[0], p.lanes[0], r[c]);
+        _mm512_mask_storeu_epi32(at + p.at[1], p.lanes[1], r[c]);
+    }
+}
+
+/* By squares of 16 rows and 16 channels, four for 32 rows. */
+AMX_INLINE void put_features(const target *to, const waiting *w, int64_t first, int64_t stop) {
+    for (int64_t square = (first + 7) / 8; 8 * square < stop; square++) {
+        put_square(to, w, square / 2 * BLOCK, square % 2 * 16);
+    }
+}
+
 static void features(float *out, const void *in, const uint16_t *weights, const float *bias,
                      const cw_unit_conv *conv, const cw_unit_features *shape) {
-    _Alignas(64) sum_tile tile;
-    int64_t plane = shape->h * shape->w;
-    for (int64_t block = 0; block < conv->blocks; block += 2) {
-        pieces p[2];
-        for (int64_t half = 0; half < 2; half++) {
-            int64_t pixel = conv->out_at[block + half];
-            int64_t inside = BLOCK;
-            if (block + half + 1 < conv->blocks) {
-                inside = conv->out_at[block + half + 1] - pixel;
-            }
-            p[half] = cut(pixel, inside < BLOCK ? inside : BLOCK, shape);
-        }
-        for (int64_t g = 0; g < conv->groups; g++) {
-            sum_up(tile, in, block, group_weights(weights, g, conv), bias + g * CW_UNIT, conv,
-                   NULL);
-            for (int64_t part = 0; part < 4; part++) {
-                const pieces *half = &p[part / 2];
-                int64_t channel = part % 2 * 16;
-                __m512i r[16];
-#pragma GCC unroll 16
-                for (int64_t i = 0; i < 16; i++) {
-                    r[i] = (__m512i)relu(tile[part / 2 * BLOCK + i] + channel);
-                }
-                amx_transpose(r);
-                float *to = out + (g * CW_UNIT + channel) * plane;
-                for (int64_t c = 0; c < 16; c++, to += plane) {
-                    _mm512_mask_storeu_epi32(to + half->at[0], half->lanes[0], r[c]);
-                    _mm512_mask_storeu_epi32(to + half->at[1], half->lanes[1], r[c]);
-                }
-            }
-        }
-    }
+    target to = {.conv = conv, .bias = bias, .features = out, .shape = shape};
+    convolve(in, weights, &to, put_features);
 }
 
 AMX_INLINE __m512 load_pieces(const float *from, const pieces *p) {
