@@ -178,8 +178,9 @@ cw_status cw_backend_onednn_create(cw_backend **out, int threads);
  * processor multiplies no bf16 (below AVX-512's avx512_bf16). */
 cw_status cw_backend_onednn_bf16_create(cw_backend **out, int threads);
 bool cw_backend_onednn_has_bf16(void);
-/* By matrix units (AMX), not only by dot products of vectors. */
-bool cw_backend_onednn_has_bf16_matrix_units(void);
+/* Whether there a convnet of that kind goes by matrix units (AMX), not only by dot products of
+ * vectors. */
+bool cw_backend_onednn_bf16_by_matrix_units(const cw_convnet_desc *desc);
 
 void cw_backend_destroy(cw_backend *be); /* NULL allowed */
 

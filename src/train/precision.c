@@ -11,15 +11,9 @@
 #define PRECISION_NAME "precision"
 #define PRECISION_BF16 "bf16\n"
 
-/* bf16 has to be this many times as fast, which is well below what it is where it is meant to be
- * chosen, so that noise in the probe decides nothing: matrix units are 3 times as fast and more,
- * dot products of vectors 1.5 times. */
-#define BY_MATRIX_UNITS 1.5
-#define BY_DOT_PRODUCTS 1.1
-
-/* Profiles that auto may compute in bf16 where there are dot products alone: those whose learning
- * curves in results/ show that nothing is lost. None yet. */
-static const char *const dot_product_profiles[] = {NULL};
+/* bf16 has to be this many times as fast, which is well below what it is on matrix units, so that
+ * noise in the probe decides nothing. */
+#define NEEDED_GAIN 1.5
 
 #define PROBE_ROUNDS 4
 
@@ -107,16 +101,6 @@ static cw_status recall(cw_precision *out, const char *path) {
     return CW_OK;
 }
 
-/* How many times as fast as f32 bf16 has to be; 0 where it is not to be chosen at all. */
-static double needed_gain(const cw_settings *settings) {
-    if (cw_backend_onednn_has_bf16_matrix_units()) return BY_MATRIX_UNITS;
-    if (!cw_backend_onednn_has_bf16()) return 0;
-    for (const char *const *name = dot_product_profiles; *name != NULL; name++) {
-        if (strcmp(*name, settings->run.profile) == 0) return BY_DOT_PRODUCTS;
-    }
-    return 0;
-}
-
 cw_status cw_precision_settle(cw_precision *out, const cw_settings *settings,
                               const cw_convnet_desc *desc, char *line, size_t line_bytes) {
     char config[CW_PATH], path[CW_PATH];
@@ -127,11 +111,10 @@ cw_status cw_precision_settle(cw_precision *out, const cw_settings *settings,
     CW_TRY(cw_folder_path(path, settings->run.out, PRECISION_NAME));
     if (cw_file_exists(config)) return recall(out, path);
     *out = CW_PRECISION_F32;
-    double gain = needed_gain(settings);
-    if (gain == 0) return CW_OK;
+    if (!cw_backend_onednn_bf16_by_matrix_units(desc)) return CW_OK;
     cw_precision_times times;
     CW_TRY(cw_precision_probe(desc, settings->run.threads, &times));
-    if (times.bf16_s * gain < times.f32_s) *out = CW_PRECISION_BF16;
+    if (times.bf16_s * NEEDED_GAIN < times.f32_s) *out = CW_PRECISION_BF16;
     snprintf(line, line_bytes, "precision: %s; the convolutions take %.1f ms in f32, %.1f in bf16",
              *out == CW_PRECISION_BF16 ? "bf16" : "f32", times.f32_s * 1e3, times.bf16_s * 1e3);
     return CW_OK;

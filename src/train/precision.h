@@ -17,8 +17,7 @@ cw_status cw_precision_probe(const cw_convnet_desc *desc, int threads, cw_precis
 
 /* The precision of a run, never auto. A key that says f32 or bf16 is what it says. With auto:
  *   a run that goes on (its folder has config.ini) keeps what it began with;
- *   on a CPU without matrix units for bf16 it is f32, but where there are dot products for the
- *   profiles that precision.c names;
+ *   where the stack does not go by matrix units for bf16 it is f32;
  *   else it is bf16 when the probe at the run's own size finds that well faster.
  * `line` receives a text for the log, empty unless a probe was made. Nothing is written. */
 cw_status cw_precision_settle(cw_precision *out, const cw_settings *settings,

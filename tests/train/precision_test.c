@@ -59,14 +59,21 @@ static void test_a_named_precision_is_taken(void **state) {
 static void test_a_new_run(void **state) {
     (void)state;
     cw_settings settings = settings_in("no_such_run", CW_PRECISION_AUTO);
-    cw_precision out;
-    char line[200];
-    assert_int_equal(cw_precision_settle(&out, &settings, &small, line, sizeof line), CW_OK);
-    assert_int_not_equal(out, CW_PRECISION_AUTO);
-    bool probed = cw_backend_onednn_has_bf16_matrix_units();
-    assert_int_equal(line[0] != '\0', probed);
-    if (!probed) assert_int_equal(out, CW_PRECISION_F32);
-    assert_false(cw_file_exists("no_such_run"));
+    assert_false(cw_backend_onednn_bf16_by_matrix_units(&small));
+    cw_convnet_desc stacks[2] = {small, small};
+    stacks[1].height = stacks[1].width = 36;
+    stacks[1].filters = 32;
+    for (int i = 0; i < 2; i++) {
+        cw_precision out;
+        char line[200];
+        assert_int_equal(cw_precision_settle(&out, &settings, &stacks[i], line, sizeof line),
+                         CW_OK);
+        assert_int_not_equal(out, CW_PRECISION_AUTO);
+        bool probed = cw_backend_onednn_bf16_by_matrix_units(&stacks[i]);
+        assert_int_equal(line[0] != '\0', probed);
+        if (!probed) assert_int_equal(out, CW_PRECISION_F32);
+        assert_false(cw_file_exists("no_such_run"));
+    }
 }
 
 static void test_a_run_goes_on_as_it_began(void **state) {

@@ -42,7 +42,7 @@ const cw_kernels *cw_kernels_bf16(void) {
 
 #if defined(__x86_64__)
 /* Tiles, bf16 products in them, and permutations of bytes, which all of these processors have. */
-static bool has_matrix_units(void) {
+static bool processor_has_matrix_units(void) {
     unsigned a, b, c, d;
     if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
     const unsigned amx_bf16 = 1U << 22, amx_tile = 1U << 24, avx512_vbmi = 1U << 1;
@@ -54,7 +54,7 @@ static bool has_matrix_units(void) {
 static bool may_use_matrix_units(void) {
 #if defined(__x86_64__) && defined(__linux__)
     enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILE_DATA = 18 };
-    return cw_kernels_bf16() != NULL && has_matrix_units() &&
+    return cw_kernels_bf16() != NULL && processor_has_matrix_units() &&
            syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILE_DATA) == 0;
 #else
     return false;
@@ -147,6 +147,16 @@ static const cw_ops ops = {
     .describe = describe,
 };
 
+/* oneDNN's word counts as well: its environment variable holds the library to less than the machine
+ * has. */
+static bool offers(dnnl_cpu_isa_t isa) {
+    return ((int)dnnl_get_effective_cpu_isa() & (int)isa) == (int)isa;
+}
+
+static bool has_matrix_units(void) {
+    return offers(dnnl_cpu_isa_avx512_core_amx) && may_use_matrix_units();
+}
+
 static cw_status create(cw_backend **out, int threads, bool bf16) {
     cw_backend *be;
     CW_TRY(cw_alloc(&be, 1, sizeof *be, "the oneDNN backend"));
@@ -160,7 +170,7 @@ static cw_status create(cw_backend **out, int threads, bool bf16) {
     be->threads = cw_threads_set(threads);
     state->kernels = cw_kernels_best();
     if (bf16) state->kernels = cw_kernels_bf16();
-    if (bf16 && cw_backend_onednn_has_bf16_matrix_units()) {
+    if (bf16 && has_matrix_units()) {
         state->kernels = cw_kernels_units();
         state->units = cw_unit_kernels_get();
     }
@@ -181,18 +191,12 @@ cw_status cw_backend_onednn_create(cw_backend **out, int threads) {
     return create(out, threads, false);
 }
 
-static bool offers(dnnl_cpu_isa_t isa) {
-    return ((int)dnnl_get_effective_cpu_isa() & (int)isa) == (int)isa;
-}
-
-/* oneDNN's word counts as well: its environment variable holds the library to less than the machine
- * has. */
 bool cw_backend_onednn_has_bf16(void) {
     return offers(dnnl_cpu_isa_avx512_core) && cw_kernels_bf16() != NULL;
 }
 
-bool cw_backend_onednn_has_bf16_matrix_units(void) {
-    return offers(dnnl_cpu_isa_avx512_core_amx) && may_use_matrix_units();
+bool cw_backend_onednn_bf16_by_matrix_units(const cw_convnet_desc *desc) {
+    return has_matrix_units() && cw_units_fit(desc);
 }
 
 cw_status cw_backend_onednn_bf16_create(cw_backend **out, int threads) {
