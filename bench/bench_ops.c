@@ -299,6 +299,22 @@ static void bench_weights(cw_backend *be, const cw_convnet_desc *whole, int laye
     conv_bench_close(&b);
 }
 
+static void bench_layers(cw_backend *be, conv_bench *b) {
+    for (int i = 0; i < b->desc.n_layers; i++) {
+        const cw_conv_layer *l = &b->net->layer[i];
+        double flops = conv_flops(&b->desc, i);
+        char name[40];
+        snprintf(name, sizeof name, "conv %d", i + 1);
+        bench_library(be, b, i, name, flops);
+        if (l->tiles && l->tiles_back) {
+            bench_tiles(b, i, name, flops);
+        } else {
+            snprintf(name, sizeof name, "conv %d backward weights", i + 1);
+            bench_weights(be, &b->desc, i, name);
+        }
+    }
+}
+
 static void bench_convnet(cw_backend *be, int64_t batch) {
     cw_convnet_desc desc = {.batch = batch, .channels = 9, .height = 84, .width = 84};
     desc.n_layers = 4;
@@ -307,24 +323,15 @@ static void bench_convnet(cw_backend *be, int64_t batch) {
     desc.train = true;
     conv_bench b;
     conv_bench_open(&b, be, &desc);
-    double all = 0;
-    for (int i = 0; i < desc.n_layers; i++) {
-        const cw_conv_layer *l = &b.net->layer[i];
-        double flops = conv_flops(&desc, i);
-        char name[40];
-        all += flops;
-        snprintf(name, sizeof name, "conv %d", i + 1);
-        bench_library(be, &b, i, name, flops);
-        if (l->tiles && l->tiles_back) {
-            bench_tiles(&b, i, name, flops);
-        } else {
-            snprintf(name, sizeof name, "conv %d backward weights", i + 1);
-            bench_weights(be, &desc, i, name);
-        }
+    char note[64] = "on matrix units, layer after layer of a sample";
+    if (b.net->units == NULL) {
+        bench_layers(be, &b);
+        snprintf(note, sizeof note, "channels in blocks of %" PRId64,
+                 b.net->layer[0].shape.x_block);
     }
+    double all = 0;
+    for (int i = 0; i < desc.n_layers; i++) all += conv_flops(&desc, i);
     double bytes = (double)(batch * 9 * 84 * 84);
-    char note[64];
-    snprintf(note, sizeof note, "channels in blocks of %" PRId64, b.net->layer[0].shape.x_block);
     row("convnet input (gather, crop, /255)", best_seconds(call_input, &b), 0, 5 * bytes, note);
     row("convnet pack", best_seconds(call_pack, &b), 0, 0, "");
     row("convnet forward", best_seconds(call_forward, &b), all, 0, "four layers");
@@ -357,7 +364,8 @@ int main(int argc, char **argv) {
            ((cw_onednn *)be->state)->kernels->isa, batch, cpu_time ? "CPU" : "wall");
     printf("%-34s %9s %9s %8s\n", "", "ms", "GFLOP/s", "GB/s");
     bench_convnet(be, batch);
-    if (((cw_onednn *)be->state)->map_type == dnnl_f32) bench_first_layer(be, batch);
+    const cw_onednn *state = be->state;
+    if (state->units == NULL && state->map_type == dnnl_f32) bench_first_layer(be, batch);
     cw_backend_destroy(be);
     return 0;
 }

@@ -18,7 +18,7 @@
  * Noise of that size would drown in the rounding of the runs themselves: f32 is held to the spread
  * under OVER times as much. */
 #include "algo/agent.h"
-#include "backend/onednn/kernels.h"
+#include "backend/onednn/conv.h"
 #include "base/error.h"
 #include "base/rng.h"
 #include "config/config.h"
@@ -253,7 +253,8 @@ static struct {
     const cw_ops *inner;
     cw_convnet_desc desc;
     uint64_t state; /* of the stream */
-    bool tiles;     /* dot products of bf16 and no matrix units; else maps are bf16 */
+    bool products;  /* large ones go in bf16 whatever their inputs */
+    bool tiles;     /* convolutions go by tiles; else their maps are bf16 */
     /* deviation of a convolution layer, of the first one, of a large linear layer */
     double layer, first, linear;
     float *params; /* perturbed */
@@ -304,7 +305,7 @@ static cw_status noisy_convs_backward(cw_convnet *net, void *dparams, void *acts
 
 /* A result of a linear layer with weights w (outputs, inputs) and as many samples. */
 static void disturb_product(const cw_tensor *out, const cw_tensor *w, int64_t samples) {
-    bool large = noise.tiles && samples * cw_tensor_count(w) >= MANY_PRODUCTS;
+    bool large = noise.products && samples * cw_tensor_count(w) >= MANY_PRODUCTS;
     if (w->shape[1] < WIDE && !large) return;
     disturb(out->data, (size_t)cw_tensor_count(out), noise.linear, false);
 }
@@ -333,7 +334,9 @@ static cw_status noisy_weights(cw_backend *be, cw_tensor *dw, cw_tensor *db, con
     return CW_OK;
 }
 
-static void open_noise(const cw_backend *f32, const cw_agent_spec *spec) {
+/* Noise in f32 where `bf16` rounds. */
+static void open_noise(const cw_backend *f32, cw_backend *bf16, const cw_agent_spec *spec) {
+    const cw_onednn *rounding = bf16->state;
     noise.inner = f32->ops;
     noise.ops = *f32->ops;
     noise.ops.convnet_pack = noisy_pack;
@@ -345,7 +348,11 @@ static void open_noise(const cw_backend *f32, const cw_agent_spec *spec) {
     noise.be.ops = &noise.ops;
     noise.desc = cw_agent_convs(spec);
     noise.params = memory((size_t)cw_convnet_param_count(&noise.desc), sizeof(float));
-    noise.tiles = cw_kernels_bf16() != NULL && !cw_backend_onednn_has_bf16_matrix_units();
+    noise.products = rounding->kernels->factor_bytes == 2;
+    cw_convnet *net;
+    must(bf16->ops->convnet_create(bf16, &net, &noise.desc));
+    noise.tiles = net->units == NULL && rounding->map_type == dnnl_f32;
+    bf16->ops->convnet_destroy(net);
     noise.state = 8;
 }
 
@@ -418,7 +425,7 @@ static void a_whole_update_is_near(void **state) {
     must(cw_backend_onednn_bf16_create(&be[2], 2));
     cw_agent_spec spec = spec_of(c);
     set_batch(c->batch);
-    open_noise(be[1], &spec);
+    open_noise(be[1], be[2], &spec);
     assert_true(cw_convnet_features(&noise.desc) >= WIDE);
     assert_true(c->batch < B || c->batch * c->hidden * c->hidden >= MANY_PRODUCTS);
     cw_agent *origin = make_origin(be[1], &spec);

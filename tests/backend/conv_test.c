@@ -67,8 +67,9 @@ static void assert_equal_exactly(const char *name, const char *what, const cw_te
     }
 }
 
-/* *direct: whether the first layer goes by the loop of our own. */
-static int count_tiled(cw_backend *be, const conv_case *c, int *direct) {
+/* Layers by tiles. *direct: whether the first layer goes by the loop of our own; *in_bf16: whether
+ * maps are stored in bf16. */
+static int count_tiled(cw_backend *be, const conv_case *c, int *direct, bool *in_bf16) {
     cw_convnet *net;
     int n = 0;
     assert_int_equal(be->ops->convnet_create(be, &net, &c->desc), CW_OK);
@@ -76,13 +77,15 @@ static int count_tiled(cw_backend *be, const conv_case *c, int *direct) {
         n += net->layer[i].tiles || net->layer[i].tiles_back;
     }
     *direct = net->layer[0].direct;
+    *in_bf16 = net->units != NULL || ((const cw_onednn *)be->state)->map_type == dnnl_bf16;
     be->ops->convnet_destroy(net);
     return n;
 }
 
 static bool any_tiles(const conv_case *c) {
     int direct;
-    return count_tiled(onednn, c, &direct) > 0;
+    bool in_bf16;
+    return count_tiled(onednn, c, &direct, &in_bf16) > 0;
 }
 
 /* Integers below 2^24 add without rounding in any order: whatever kernel runs, features and
@@ -192,11 +195,10 @@ static cw_tensor layer_scales(const conv_case *c, const cw_tensor *dparams) {
  * they are behind a ReLU, suffer less). The first layer's pixels are exact, so that only its
  * weights were rounded. */
 static double bf16_variance(cw_backend *be, const conv_case *c) {
-    if (((const cw_onednn *)be->state)->map_type == dnnl_bf16) {
-        return ldexp(1, -16) * c->desc.n_layers / 2;
-    }
     int direct;
-    int tiles = count_tiled(be, c, &direct);
+    bool in_bf16;
+    int tiles = count_tiled(be, c, &direct, &in_bf16);
+    if (in_bf16) return ldexp(1, -16) * c->desc.n_layers / 2;
     return ldexp(1, -16) * (tiles * 4.8 * 4.8 / 3 + direct / 6.0);
 }
 

@@ -46,9 +46,10 @@ static double judge(const cw_kernels *kernels, const cw_tiled_product *p) {
 
 /* {m, n, k}: around the tiles, more than one piece of k, parts of k summed by each thread, more
  * blocks than a group. */
-static const int64_t shapes[][3] = {{1, 1, 1},      {3, 5, 2},     {12, 32, 7},    {13, 33, 64},
-                                    {11, 31, 65},   {50, 128, 33}, {40, 7, 1025},  {5, 130, 2500},
-                                    {20, 20, 2050}, {300, 9, 128}, {9, 1000, 131}, {128, 257, 96}};
+static const int64_t shapes[][3] = {
+    {1, 1, 1},      {3, 5, 2},      {12, 32, 7},    {13, 33, 64},   {11, 31, 65},   {50, 128, 33},
+    {40, 7, 1025},  {5, 130, 2500}, {20, 20, 2050}, {300, 9, 128},  {9, 1000, 131}, {128, 257, 96},
+    {32, 64, 1088}, {31, 33, 31},   {47, 16, 1055}, {17, 49, 1041}, {64, 300, 48},  {90, 97, 2081}};
 enum { N_SHAPES = sizeof shapes / sizeof *shapes };
 
 static void run(cw_onednn *state, int threads, const int64_t s[3], int order, uint64_t seed) {
@@ -79,13 +80,14 @@ static void run(cw_onednn *state, int threads, const int64_t s[3], int order, ui
 
 static void test_products(void **context) {
     (void)context;
-    const cw_kernels *all[4];
+    const cw_kernels *all[MOST_TABLES];
     int n = all_tables(all);
     for (int i = 0; i < n; i++) {
         for (int threads = 1; threads <= 3; threads++) {
             cw_onednn state = {.kernels = all[i]};
             cw_threads_set(threads);
-            for (int k = 0; k<8 * N_SHAPES; k += threads> 1 ? 3 : 1) {
+            int step = threads > 1 ? 3 : 1;
+            for (int k = 0; k < 8 * N_SHAPES; k += step) {
                 run(&state, threads, shapes[k / 8], k % 8, 7 + (uint64_t)k);
             }
             cw_free(state.product_scratch);

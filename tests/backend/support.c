@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GUARD = 256, GARBAGE = 0xA5, MAX_BLOCKS = 4096 };
+enum { GUARD = 256, GARBAGE = 0xFF, MAX_BLOCKS = 4096 };
 
 static struct {
     unsigned char *start;
@@ -31,7 +31,7 @@ void *guarded(size_t bytes) {
     size_t total = (bytes + GUARD + CW_ALIGN - 1) / CW_ALIGN * CW_ALIGN;
     unsigned char *start = aligned_alloc(CW_ALIGN, total);
     assert_non_null(start);
-    /* 0xA5A5... is a tiny negative number in f32 and f64; NaN would hide a multiplication by 0. */
+    /* NaN in every format: what was never written must not even be multiplied by 0. */
     memset(start, GARBAGE, total);
     blocks[n_blocks].start = start;
     blocks[n_blocks++].bytes = bytes;
@@ -93,11 +93,19 @@ static void fill_params(const conv_case *c, conv_style style, cw_tensor *params,
         for (int64_t i = 0; i < c->desc.filters * fan_in; i++) {
             double w = (float)(next_real(state) * 1.7 / sqrt((double)fan_in));
             if (style == CONV_EXACT) w = (double)next_below(state, 3) - 1;
+            if (style == CONV_SMALL) w = 0;
             cw_tensor_set(params, at++, w);
+        }
+        for (int64_t i = 0; style == CONV_SMALL && i < 4 * c->desc.filters; i++) {
+            int64_t place = i / 4 * fan_in + (int64_t)next_below(state, (uint64_t)fan_in);
+            double sign = next_below(state, 3) == 0 ? -1 : 1;
+            cw_tensor_set(params, at - c->desc.filters * fan_in + place,
+                          layer == 0 ? 255 * sign : sign);
         }
         for (int64_t f = 0; f < c->desc.filters; f++) {
             double bias = next_real(state) * 0.25;
             if (style == CONV_EXACT) bias = f == 0 ? 9 : (double)next_below(state, 5) - 2;
+            if (style == CONV_SMALL) bias = (double)next_below(state, 2);
             if (style == CONV_NO_KINK) bias = f % 3 == 2 ? -1e6 : pow(10, layer + 2);
             cw_tensor_set(params, at++, bias);
         }
@@ -117,7 +125,9 @@ static void fill_images(const conv_case *c, conv_style style, conv_data *data, u
     data->frames = guarded(n * frame);
     for (size_t i = 0; i < n * frame; i++) {
         uint64_t value = next_below(state, 256);
-        data->frames[i] = (uint8_t)(style == CONV_EXACT ? value % 2 * 255 : value);
+        if (style == CONV_EXACT) value = value % 2 * 255;
+        if (style == CONV_SMALL) value %= 4;
+        data->frames[i] = (uint8_t)value;
     }
     const uint8_t **pointers = guarded(n * sizeof *pointers);
     for (size_t i = 0; i < n; i++) pointers[i] = data->frames + i * frame;
@@ -137,7 +147,8 @@ conv_data conv_data_new(const conv_case *c, conv_style style, uint64_t seed) {
     data.params = new_1d(CW_F64, cw_convnet_param_count(&c->desc), NULL);
     fill_params(c, style, &data.params, &seed);
     data.dfeatures = new_2d(CW_F64, c->desc.batch, cw_convnet_features(&c->desc), &seed);
-    for (int64_t i = 0; style == CONV_EXACT && i < cw_tensor_count(&data.dfeatures); i++) {
+    bool integers = style == CONV_EXACT || style == CONV_SMALL;
+    for (int64_t i = 0; integers && i < cw_tensor_count(&data.dfeatures); i++) {
         cw_tensor_set(&data.dfeatures, i, (double)next_below(&seed, 3) - 1);
     }
     fill_images(c, style, &data, &seed);

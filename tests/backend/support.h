@@ -45,6 +45,9 @@ typedef struct conv_data {
 typedef enum conv_style {
     CONV_REAL,    /* weights near 1/sqrt(fan in), any pixels */
     CONV_EXACT,   /* weights -1, 0 or 1, pixels 0 or 255: every sum is an exact integer in f32 */
+    CONV_SMALL,   /* a filter's weights 0 but for four that are -1 or 1, in the first layer 255
+                     times that, biases 0 or 1, pixels 0 to 3: for up to three layers every map
+                     holds integers that bf16 holds */
     CONV_NO_KINK, /* biases so large that every filter is always on or always off */
 } conv_style;
 

@@ -4,10 +4,13 @@
 
 #include "backend/onednn/kernels.h"
 
-/* Every table that this machine runs, the one with bf16 factors last. Returns how many. */
-static inline int all_tables(const cw_kernels *out[4]) {
+#define MOST_TABLES 5
+
+/* Every table that this machine runs, those with bf16 factors last. Returns how many. */
+static inline int all_tables(const cw_kernels *out[MOST_TABLES]) {
     int n = cw_kernels_all(out);
     if (cw_kernels_bf16() != NULL) out[n++] = cw_kernels_bf16();
+    if (cw_kernels_units() != NULL) out[n++] = cw_kernels_units();
     return n;
 }
 

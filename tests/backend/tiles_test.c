@@ -236,7 +236,7 @@ enum { N_SHAPES = sizeof shapes / sizeof *shapes };
 
 static void test_outputs(void **state) {
     (void)state;
-    const cw_kernels *all[4];
+    const cw_kernels *all[MOST_TABLES];
     int n = all_tables(all);
     for (int i = 0; i < n * N_SHAPES * 2; i++) {
         const cw_kernels *k = all[i / (2 * N_SHAPES)];
@@ -324,7 +324,7 @@ static void check_bias(const tiles_case *c, const float *dbias) {
 /* The gradient from two parts, as two threads make it. `relu` stands in for dy. */
 static void test_gradient(void **state) {
     (void)state;
-    const cw_kernels *all[4];
+    const cw_kernels *all[MOST_TABLES];
     int n = all_tables(all);
     for (int i = 0; i < n * N_SHAPES; i++) {
         const cw_kernels *k = all[i / N_SHAPES];

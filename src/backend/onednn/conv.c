@@ -63,13 +63,7 @@ cw_status cw_onednn_convnet_pack(cw_convnet *net, void *packed, const void *para
         } else if (layer->tiles) {
             cw_tiles_pack(layer, &layer->forward_tiles, at(packed, layer->packed_forward), weight);
         } else {
-            const float *from = weight;
-            if (i == 0 && net->raw_pixels) {
-                float *scaled = at(packed, net->scaled_weight);
-                for (size_t k = 0; k < layer->n_weight; k++) scaled[k] = weight[k] / 255.0F;
-                from = scaled;
-            }
-            void *forward[2] = {(void *)from, at(packed, layer->packed_forward)};
+            void *forward[2] = {(void *)weight, at(packed, layer->packed_forward)};
             CW_TRY(run(net, &layer->pack_forward, NULL, forward));
         }
         memcpy(at(packed, layer->packed_bias), weight + layer->n_weight,
@@ -90,7 +84,6 @@ typedef struct input_job {
     const cw_image_batch *images;
     const cw_conv_shape *shape;
     char *to;
-    bool raw; /* bf16, as they are; else f32, divided by 255 */
 } input_job;
 
 static const uint8_t *crop_corner(const cw_image_batch *im, int64_t b, int64_t channel) {
@@ -124,24 +117,19 @@ static void input_body(void *context, int64_t begin, int64_t end) {
     int64_t block = s->x_block;
     int64_t padded = (s->c + block - 1) / block * block;
     for (int64_t b = begin; b < end; b++) {
-        size_t bytes = job->raw ? sizeof(uint16_t) : sizeof(float);
-        char *sample = job->to + (size_t)(b * padded * s->h * s->w) * bytes;
+        int64_t first = b * padded * s->h * s->w;
         if (block == 2) { /* fills up the last pair itself */
-            gather_pairs(job, sample, b);
+            gather_pairs(job, job->to + (size_t)first * sizeof(uint16_t), b);
             continue;
         }
-        if (padded > s->c) memset(sample, 0, (size_t)(padded * s->h * s->w) * bytes);
+        float *sample = (float *)job->to + first;
+        if (padded > s->c) memset(sample, 0, (size_t)(padded * s->h * s->w) * sizeof *sample);
         for (int64_t c = 0; c < s->c; c++) {
             const uint8_t *from = crop_corner(im, b, c);
             int64_t channel = c / block * s->h * s->w * block + c % block;
             for (int64_t i = 0; i < s->h; i++) {
-                void *to = sample + (size_t)(channel + i * s->w * block) * bytes;
-                const uint8_t *line = from + i * im->frame_width;
-                if (job->raw) {
-                    job->kernels->pixels_bf16(to, line, (size_t)s->w, (size_t)block);
-                } else {
-                    job->kernels->pixels(to, line, (size_t)s->w, (size_t)block);
-                }
+                job->kernels->pixels(sample + channel + i * s->w * block,
+                                     from + i * im->frame_width, (size_t)s->w, (size_t)block);
             }
         }
     }
@@ -156,7 +144,6 @@ cw_status cw_onednn_convnet_input(cw_convnet *net, void *acts, const cw_image_ba
     }
     input_job job = {.kernels = state->kernels, .images = images, .shape = &net->layer[0].shape};
     job.to = acts;
-    job.raw = net->raw_pixels;
     cw_parallel_for(net->desc.batch, 1, input_body, &job);
     return CW_OK;
 }
@@ -192,23 +179,16 @@ cw_status cw_onednn_convnet_forward(cw_convnet *net, cw_tensor *features, void *
 
 typedef struct mask_job {
     const cw_kernels *kernels;
-    void *dy;
-    const void *y;
+    float *dy;
+    const float *y;
     size_t n;
-    bool bf16;
 } mask_job;
 
 static void mask_body(void *context, int64_t begin, int64_t end) {
     const mask_job *job = context;
     size_t first = (size_t)begin * CW_CHUNK;
     size_t stop = (size_t)end * CW_CHUNK < job->n ? (size_t)end * CW_CHUNK : job->n;
-    size_t n = stop - first;
-    if (job->bf16) {
-        job->kernels->relu_backward_bf16((uint16_t *)job->dy + first,
-                                         (const uint16_t *)job->y + first, n);
-    } else {
-        job->kernels->relu_backward((float *)job->dy + first, (const float *)job->y + first, n);
-    }
+    job->kernels->relu_backward(job->dy + first, job->y + first, stop - first);
 }
 
 /* The ReLU's gradient. Both maps have one layout, so it does not matter which; what only fills up
@@ -216,8 +196,7 @@ static void mask_body(void *context, int64_t begin, int64_t end) {
 static void mask(const cw_convnet *net, const cw_conv_layer *layer, void *dy, const void *y) {
     const cw_onednn *state = net->be->state;
     mask_job job = {.kernels = state->kernels, .dy = dy, .y = y};
-    job.bf16 = state->map_type == dnnl_bf16;
-    job.n = layer->output_bytes / cw_onednn_bytes(state->map_type);
+    job.n = layer->output_bytes / sizeof(float);
     cw_parallel_for((int64_t)((job.n + CW_CHUNK - 1) / CW_CHUNK), 4, mask_body, &job);
 }
 
@@ -335,9 +314,7 @@ static cw_status backward_weights(const cw_convnet *net, int i, float *dparams, 
     void *pointers[4] = {x, native, dweight + l->n_weight, dy};
     CW_TRY(run(net, &l->backward_weights, scratch, pointers));
     void *unpack[2] = {native, dweight};
-    CW_TRY(run(net, &l->unpack_dweight, scratch, unpack));
-    for (size_t k = 0; i == 0 && net->raw_pixels && k < l->n_weight; k++) dweight[k] /= 255.0F;
-    return CW_OK;
+    return run(net, &l->unpack_dweight, scratch, unpack);
 }
 
 cw_status cw_onednn_convnet_backward(cw_convnet *net, void *dparams, void *acts, const void *packed,

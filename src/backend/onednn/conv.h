@@ -37,9 +37,8 @@ struct cw_convnet {
     cw_prim features_in;  /* and a gradient of that shape back */
 
     size_t input_bytes; /* the input, at byte 0 of `acts` */
-    bool
-        raw_pixels; /* the input is bf16 pixels of 0..255; the first weight is 1/255 of its value */
-    size_t scaled_weight; /* byte of `packed`: that weight as OIHW f32; only for oneDNN's kernel */
+    bool raw_pixels;    /* the input is bf16 pixels of 0..255 by pairs of channels; the first
+                           weight is 1/255 of its value */
     size_t gradient[2];   /* byte of `scratch`: gradients to layer outputs, in turn */
     size_t sums;          /* byte of `scratch`: partial weight gradients, one set per thread */
     size_t sums_count;    /* elements of one set */

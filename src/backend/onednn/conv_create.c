@@ -10,23 +10,17 @@ static const struct {
 } known_layouts[] = {{dnnl_nchw, 1}, {dnnl_nChw16c, 16}, {dnnl_nChw8c, 8}, {dnnl_nhwc, 0}};
 
 /* Channels per block of a map's layout, 0 when it is none of the known ones. */
-static cw_status find_block(const cw_md *md, const int64_t dims[4], dnnl_data_type_t type,
-                            int64_t *block) {
+static cw_status find_block(const cw_md *md, const int64_t dims[4], int64_t *block) {
     *block = 0;
     for (size_t i = 0; i < sizeof known_layouts / sizeof *known_layouts && *block == 0; i++) {
         cw_md known;
-        CW_TRY(cw_md_init(&known, 4, dims, known_layouts[i].tag, type));
+        CW_TRY(cw_md_init(&known, 4, dims, known_layouts[i].tag, dnnl_f32));
         if (cw_md_equal(md, &known)) {
             *block = known_layouts[i].block == 0 ? dims[1] : known_layouts[i].block;
         }
         cw_md_free(&known);
     }
     return CW_OK;
-}
-
-static dnnl_data_type_t element_type(const cw_convnet *net) {
-    const cw_onednn *state = net->be->state;
-    return state->map_type;
 }
 
 static void free_mds(cw_conv_mds *mds) {
@@ -40,18 +34,17 @@ static void free_mds(cw_conv_mds *mds) {
 static cw_status init_mds(cw_conv_mds *mds, const cw_conv_layer *layer, const cw_convnet *net,
                           const cw_md *src, dnnl_format_tag_t src_tag) {
     const cw_conv_shape *s = &layer->shape;
-    dnnl_data_type_t type = element_type(net);
     int64_t batch = net->desc.batch;
     *mds = (cw_conv_mds){.stride = s->stride};
     if (src != NULL) {
         CW_TRY(cw_md_copy(&mds->src, src));
     } else {
-        CW_TRY(cw_md_init(&mds->src, 4, (int64_t[]){batch, s->c, s->h, s->w}, src_tag, type));
+        CW_TRY(cw_md_init(&mds->src, 4, (int64_t[]){batch, s->c, s->h, s->w}, src_tag, dnnl_f32));
     }
-    CW_TRY(cw_md_init(&mds->weights, 4, (int64_t[]){s->f, s->c, 3, 3}, dnnl_format_tag_any, type));
+    CW_TRY(cw_md_init(&mds->weights, 4, (int64_t[]){s->f, s->c, 3, 3}, dnnl_format_tag_any, dnnl_f32));
     CW_TRY(cw_md_init(&mds->bias, 1, &s->f, dnnl_x, dnnl_f32));
     return cw_md_init(&mds->dst, 4, (int64_t[]){batch, s->f, s->oh, s->ow}, dnnl_format_tag_any,
-                      type);
+                      dnnl_f32);
 }
 
 /* Makes the forward primitive; mds->src and mds->dst then hold the layouts it works on. */
@@ -62,8 +55,7 @@ static cw_status create_forward(cw_convnet *net, cw_conv_layer *layer, cw_conv_m
     /* Kernels for inference alone may choose all channels of a pixel side by side; tiles need the
      * blocks of channels that kernels for training work on. */
     const cw_convnet_desc *d = &net->desc;
-    bool blocks = d->train || (state->map_type == dnnl_f32 && d->n_layers > 1 &&
-                               d->filters % state->kernels->lanes == 0);
+    bool blocks = d->train || (d->n_layers > 1 && d->filters % state->kernels->lanes == 0);
     CW_TRY(cw_prim_conv_forward(&layer->forward, state->engine, mds, blocks));
     cw_md_free(&mds->src);
     cw_md_free(&mds->dst);
@@ -147,8 +139,7 @@ static cw_status create_backward(cw_convnet *net, cw_conv_layer *layer, cw_conv_
 static cw_status find_own(const cw_convnet *net, cw_conv_layer *layer, const cw_md *dst) {
     int64_t dims[4] = {net->desc.batch, layer->shape.f, layer->shape.oh, layer->shape.ow};
     int64_t block;
-    if (element_type(net) != dnnl_f32) return CW_OK;
-    CW_TRY(find_block(dst, dims, dnnl_f32, &block));
+    CW_TRY(find_block(dst, dims, &block));
     if (layer->shape.x_block > 0) layer->own = find_own_loops(net->be->state, block);
     layer->tiles = layer->own != NULL && cw_tiles_choose(&layer->forward_tiles, layer->own,
                                                          &layer->shape, net->desc.batch, false);
@@ -163,7 +154,7 @@ static cw_status create_layer(cw_convnet *net, int i, cw_md *md) {
     int64_t src_dims[4] = {net->desc.batch, layer->shape.c, layer->shape.h, layer->shape.w};
     cw_status status = create_forward(net, layer, &mds, i > 0 ? md : NULL, dnnl_format_tag_any);
     if (status == CW_OK)
-        status = find_block(&mds.src, src_dims, element_type(net), &layer->shape.x_block);
+        status = find_block(&mds.src, src_dims, &layer->shape.x_block);
     if (status == CW_OK && i == 0 && layer->shape.x_block == 0) {
         /* Crops are written in a layout we can address. */
         cw_prim_free(&layer->forward);
@@ -204,10 +195,6 @@ static cw_status create_layer(cw_convnet *net, int i, cw_md *md) {
                 factor_bytes;
         }
         if (layer->direct && factor_bytes == 2) net->raw_pixels = true;
-        if (i == 0 && element_type(net) != dnnl_f32) {
-            net->raw_pixels = true;
-            take(&net->scaled_weight, &net->bytes.packed, layer->n_weight * sizeof(float));
-        }
     }
     if (status == CW_OK && net->desc.train) {
         status = create_backward(net, layer, &mds, i > 0);

@@ -19,6 +19,29 @@ static cw_status gemm(float *c, const cw_tensor *a, bool a_transposed, const cw_
     return cw_dnnl_check(status, "matrix product");
 }
 
+/* y (rows, n) += bias (n) unless that is NULL, then ReLU if wanted. */
+typedef struct bias_job {
+    const cw_kernels *kernels;
+    float *y;
+    const float *bias;
+    size_t n;
+    bool relu;
+} bias_job;
+
+static void bias_body(void *context, int64_t begin, int64_t end) {
+    const bias_job *job = context;
+    job->kernels->bias_relu(job->y + (size_t)begin * job->n, job->bias, (size_t)(end - begin),
+                            job->n, job->relu);
+}
+
+static void add_bias(const cw_onednn *state, cw_tensor *y, const void *bias, bool relu) {
+    if (bias == NULL && !relu) return;
+    bias_job job = {.kernels = state->kernels, .y = y->data, .bias = bias, .relu = relu};
+    job.n = (size_t)y->shape[1];
+    int64_t grain = CW_CHUNK / y->shape[1] + 1;
+    cw_parallel_for(y->shape[0], grain, bias_body, &job);
+}
+
 /* sums (n) = column sums of x (rows, n). */
 typedef struct sums_job {
     const cw_kernels *kernels;
@@ -167,9 +190,7 @@ cw_status cw_onednn_linear_forward(cw_backend *be, cw_tensor *y, const cw_tensor
     p.relu = relu;
     if (by_tiles(state, p.m, p.k, p.n)) {
         CW_TRY(forward_by_tiles(be, y, x, w));
-        if (bias != NULL || relu) {
-            state->kernels->bias_relu(y->data, bias, (size_t)p.m, (size_t)p.n, relu);
-        }
+        add_bias(state, y, bias, relu);
         return CW_OK;
     }
     p.type = in_bf16(state, p.m, p.k) ? dnnl_bf16 : dnnl_f32;

@@ -43,8 +43,9 @@ typedef struct cw_winograd {
 typedef struct cw_product_tile {
     const void *a, *b; /* from pack_rows and pack_columns */
     float *c;
-    int64_t row_step, column_step; /* floats from row to row and from column to column of c */
-    int64_t rows, columns, k;      /* at most tile_rows, 2 * lanes, any */
+    int64_t row_step,
+        column_step;          /* floats from row to row, from column to column of c; one is 1 */
+    int64_t rows, columns, k; /* at most product_rows, 2 * lanes, any */
     bool add;
 } cw_product_tile;
 
@@ -64,14 +65,12 @@ typedef struct cw_kernels {
                         size_t end);
     /* out[i * block] = in[i] / 255 */
     void (*pixels)(float *out, const uint8_t *in, size_t n, size_t block);
-    /* bf16: to = from, rounded to nearest even; pixels as they are; dy = y > 0 ? dy : 0 */
+    /* bf16: to = from, rounded to nearest even */
     void (*to_bf16)(uint16_t *to, const float *from, size_t n);
-    void (*pixels_bf16)(uint16_t *out, const uint8_t *in, size_t n, size_t block);
     /* Pixels of two channels side by side, (n, 2), and back, divided by 255. `second` may be NULL:
      * zeros; left out. */
     void (*pixel_pairs)(uint16_t *out, const uint8_t *first, const uint8_t *second, size_t n);
     void (*from_pixel_pairs)(float *first, float *second, const uint16_t *in, size_t n);
-    void (*relu_backward_bf16)(uint16_t *dy, const uint16_t *y, size_t n);
     /* Adds one sample's gradient of a 3x3 convolution: sums (F/lanes, C, 9, lanes) and
      * bias_sums (F). x is the input, dy the gradient to the output. */
     void (*conv_weights)(float *sums, float *bias_sums, const float *x, const float *dy,
@@ -85,11 +84,16 @@ typedef struct cw_kernels {
      * divided by `divisor`. */
     void (*conv_pack)(void *w, const float *weight, float divisor, const cw_conv_shape *shape);
 
-    int64_t tile_rows;   /* of a product's tile; cw_winograd.strip is a multiple of it */
-    size_t factor_bytes; /* of what products multiply: 4, f32; 2, bf16 */
-    /* Packs up to tile_rows rows of k terms into tile_rows * k factors (k rounded up to an even
-     * number in bf16), and columns by blocks of 2 * lanes into 2 * lanes * k of them each; one of
-     * the two steps is 1. */
+    int64_t tile_rows;     /* cw_winograd.strip is a multiple of it */
+    size_t factor_bytes;   /* of what products multiply: 4, f32; 2, bf16 */
+    int64_t product_rows;  /* of a matrix product's tile */
+    int64_t term_multiple; /* terms of a matrix product are filled up to a multiple of it */
+    /* A thread calls these around its calls of product_tile. */
+    void (*begin_products)(void);
+    void (*end_products)(void);
+    /* Packs up to product_rows rows of k terms into product_rows * k factors (k rounded up to
+     * term_multiple), and columns by blocks of 2 * lanes into 2 * lanes * k of them each; one of
+     * the two steps is 1. Both packed at a multiple of 64 bytes. */
     void (*pack_rows)(void *to, const float *from, int64_t row_step, int64_t k_step, int64_t rows,
                       int64_t k);
     void (*pack_columns)(void *to, const float *from, int64_t k_step, int64_t column_step,
@@ -121,6 +125,8 @@ extern const cw_kernels cw_kernels_avx2;
 extern const cw_kernels cw_kernels_avx512;
 /* As avx512, but the tiles' factors are bf16. */
 extern const cw_kernels cw_kernels_avx512_bf16;
+/* As avx512_bf16, but matrix products go through matrix units (AMX). */
+extern const cw_kernels cw_kernels_amx;
 #endif
 
 /* The fastest table that this machine runs. */
@@ -128,6 +134,10 @@ const cw_kernels *cw_kernels_best(void);
 
 /* The table with bf16 factors; NULL where the machine has no dot products of bf16. */
 const cw_kernels *cw_kernels_bf16(void);
+
+/* The table whose matrix products go through matrix units, as cw_kernels_bf16's otherwise; NULL
+ * where the machine has none or the kernel does not let this process use them. */
+const cw_kernels *cw_kernels_units(void);
 
 /* Every f32 table that this machine runs, best last. Returns how many (at most 3). */
 int cw_kernels_all(const cw_kernels *out[3]);

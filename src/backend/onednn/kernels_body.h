@@ -1,6 +1,7 @@
 /* The loops of kernels.h. Included once per instruction set by a file that defines KERNELS (the
  * table's name), ISA (its text) and LANES (floats of one vector, as oneDNN blocks channels there);
- * the build gives that file the matching compiler options. BF16_FACTORS: see winograd_body.h. */
+ * the build gives that file the matching compiler options. BF16_FACTORS: see factors_body.h.
+ * MATRIX_UNITS: matrix products go through AMX. */
 #include "backend/onednn/kernels.h"
 
 #include <math.h>
@@ -97,16 +98,6 @@ static void to_bf16(uint16_t *restrict to, const float *restrict from, size_t n)
     }
 }
 
-/* Whole numbers below 256 have eight bits: bf16 holds them exactly. */
-static void pixels_bf16(uint16_t *restrict out, const uint8_t *restrict in, size_t n,
-                        size_t block) {
-    if (block == 1) {
-        for (size_t i = 0; i < n; i++) out[i] = (uint16_t)(float_bits((float)in[i]) >> 16);
-    } else {
-        for (size_t i = 0; i < n; i++) out[i * block] = (uint16_t)(float_bits((float)in[i]) >> 16);
-    }
-}
-
 static void pixel_pairs(uint16_t *restrict out, const uint8_t *restrict first,
                         const uint8_t *restrict second, size_t n) {
     for (size_t i = 0; i < n; i++) {
@@ -125,11 +116,6 @@ static void from_pixel_pairs(float *restrict first, float *restrict second,
         first[i] = bits_float(pair << 16) / 255.0f;
         if (second != NULL) second[i] = bits_float(pair & 0xffff0000U) / 255.0f;
     }
-}
-
-/* A bf16 number is above 0 where its bits as an integer are; y comes out of a ReLU. */
-static void relu_backward_bf16(uint16_t *restrict dy, const uint16_t *restrict y, size_t n) {
-    for (size_t i = 0; i < n; i++) dy[i] = (int16_t)y[i] > 0 ? dy[i] : 0;
 }
 
 /* A register of LANES floats; through memory_vec, one at any address. */
@@ -315,7 +301,11 @@ static void conv_forward(float *y, const void *x, const void *w, const float *bi
     }
 }
 
+#ifdef MATRIX_UNITS
+#include "backend/onednn/product_amx.h"
+#else
 #include "backend/onednn/product_body.h"
+#endif
 #include "backend/onednn/winograd_body.h"
 
 const cw_kernels KERNELS = {
@@ -330,15 +320,17 @@ const cw_kernels KERNELS = {
     .column_sums = column_sums,
     .pixels = pixels,
     .to_bf16 = to_bf16,
-    .pixels_bf16 = pixels_bf16,
     .pixel_pairs = pixel_pairs,
     .from_pixel_pairs = from_pixel_pairs,
-    .relu_backward_bf16 = relu_backward_bf16,
     .conv_weights = conv_weights,
     .conv_forward = conv_forward,
     .conv_pack = conv_pack,
     .tile_rows = TILE_ROWS,
     .factor_bytes = sizeof(factor),
+    .product_rows = PRODUCT_ROWS,
+    .term_multiple = TERM_MULTIPLE,
+    .begin_products = begin_products,
+    .end_products = end_products,
     .pack_rows = pack_rows,
     .pack_columns = pack_columns,
     .product_tile = product_tile,

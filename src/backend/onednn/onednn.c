@@ -50,6 +50,31 @@ static bool has_matrix_units(void) {
 }
 #endif
 
+/* Linux lends the registers of the matrix units to processes that ask for them. */
+static bool may_use_matrix_units(void) {
+#if defined(__x86_64__) && defined(__linux__)
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILE_DATA = 18 };
+    return cw_kernels_bf16() != NULL && has_matrix_units() &&
+           syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILE_DATA) == 0;
+#else
+    return false;
+#endif
+}
+
+const cw_kernels *cw_kernels_units(void) {
+#if defined(__x86_64__)
+    if (may_use_matrix_units()) return &cw_kernels_amx;
+#endif
+    return NULL;
+}
+
+const cw_unit_kernels *cw_unit_kernels_get(void) {
+#if defined(__x86_64__)
+    if (may_use_matrix_units()) return &cw_unit_kernels_amx;
+#endif
+    return NULL;
+}
+
 cw_onednn *cw_onednn_enter(const cw_backend *be) {
     if (cw_threads_get() != be->threads) cw_threads_set(be->threads);
     return be->state;
@@ -63,18 +88,6 @@ static void destroy(cw_backend *be) {
     if (state->engine != NULL) dnnl_engine_destroy(state->engine);
     cw_free(state);
     cw_free(be);
-}
-
-/* Linux lends the registers of the matrix units to processes that ask for them. */
-const cw_unit_kernels *cw_unit_kernels_get(void) {
-#if defined(__x86_64__) && defined(__linux__)
-    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILE_DATA = 18 };
-    if (cw_kernels_bf16() != NULL && has_matrix_units() &&
-        syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILE_DATA) == 0) {
-        return &cw_unit_kernels_amx;
-    }
-#endif
-    return NULL;
 }
 
 static const char *isa_name(void) {
@@ -138,6 +151,15 @@ size_t cw_onednn_bytes(dnnl_data_type_t type) {
     return type == dnnl_bf16 ? sizeof(uint16_t) : sizeof(float);
 }
 
+/* oneDNN's word counts as well: its environment variable holds the library to less than the
+ * machine has. */
+static const cw_kernels *bf16_kernels(void) {
+    const cw_kernels *kernels = NULL;
+    if (cw_backend_onednn_has_bf16_matrix_units()) kernels = cw_kernels_units();
+    if (kernels == NULL) kernels = cw_kernels_bf16();
+    return kernels != NULL ? kernels : cw_kernels_best();
+}
+
 static cw_status create(cw_backend **out, int threads, dnnl_data_type_t type) {
     cw_backend *be;
     CW_TRY(cw_alloc(&be, 1, sizeof *be, "the oneDNN backend"));
@@ -149,17 +171,11 @@ static cw_status create(cw_backend **out, int threads, dnnl_data_type_t type) {
     }
     *be = (cw_backend){.ops = &ops, .dtype = CW_F32, .state = state};
     be->threads = cw_threads_set(threads);
-    state->kernels = cw_kernels_best();
+    state->kernels = type == dnnl_bf16 ? bf16_kernels() : cw_kernels_best();
     state->type = type;
-    state->map_type = type;
+    state->map_type = state->kernels->factor_bytes == 2 ? dnnl_f32 : type;
     if (type == dnnl_bf16 && cw_backend_onednn_has_bf16_matrix_units()) {
         state->units = cw_unit_kernels_get();
-    }
-    /* Without matrix units, a quarter of the products at twice the rate is the fastest way. */
-    if (type == dnnl_bf16 && cw_kernels_bf16() != NULL &&
-        !cw_backend_onednn_has_bf16_matrix_units()) {
-        state->kernels = cw_kernels_bf16();
-        state->map_type = dnnl_f32;
     }
     status = cw_dnnl_check(dnnl_engine_create(&state->engine, dnnl_cpu, 0), "CPU engine");
     if (status == CW_OK) {

@@ -40,8 +40,8 @@ typedef struct work {
 } work;
 
 static size_t block_bytes(const work *w, const side *s, int64_t length) {
-    int64_t pair = (int64_t)(sizeof(float) / w->kernels->factor_bytes);
-    return (size_t)(s->width * ((length + pair - 1) / pair * pair)) * w->kernels->factor_bytes;
+    int64_t padded = cw_onednn_round_up(length, w->kernels->term_multiple);
+    return (size_t)(s->width * padded) * w->kernels->factor_bytes;
 }
 
 /* Blocks [begin, end). */
@@ -77,7 +77,7 @@ static void multiply_tile(const work *w, const char *whole, int64_t i, const cha
     tile.b = columns ? whole : other;
     tile.rows = w->product->m - row;
     tile.columns = w->product->n - column;
-    if (tile.rows > w->kernels->tile_rows) tile.rows = w->kernels->tile_rows;
+    if (tile.rows > w->kernels->product_rows) tile.rows = w->kernels->product_rows;
     if (tile.columns > 2 * w->kernels->lanes) tile.columns = 2 * w->kernels->lanes;
     tile.c = w->c + row * w->c_row + column * w->c_column;
     tile.row_step = w->c_row;
@@ -108,10 +108,12 @@ static void pack_body(void *context, int64_t begin, int64_t end) {
 /* Items are threads. */
 static void multiply_body(void *context, int64_t begin, int64_t end) {
     const work *w = context;
+    w->kernels->begin_products();
     for (int64_t t = begin; t < end; t++) {
         multiply_blocks(w, w->groups + (size_t)t * w->group_bytes, w->other.blocks * t / w->threads,
                         w->other.blocks * (t + 1) / w->threads);
     }
+    w->kernels->end_products();
 }
 
 static void next_piece(work *w, int64_t end) {
@@ -137,6 +139,7 @@ typedef struct parts {
 
 static void part_body(void *context, int64_t begin, int64_t end) {
     const parts *p = context;
+    p->work->kernels->begin_products();
     for (int64_t t = begin; t < end; t++) {
         work w = *p->work;
         const cw_tiled_product *product = w.product;
@@ -153,6 +156,7 @@ static void part_body(void *context, int64_t begin, int64_t end) {
             multiply_blocks(&w, w.groups, 0, w.other.blocks);
         }
     }
+    p->work->kernels->end_products();
 }
 
 /* Rows of c. */
@@ -181,7 +185,7 @@ static side make_side(const float *from, int64_t count, int64_t step, int64_t k_
 
 static work make_work(const cw_onednn *state, int threads, const cw_tiled_product *p) {
     work w = {.kernels = state->kernels, .product = p, .threads = threads};
-    side rows = make_side(p->a, p->m, p->a_row, p->a_k, w.kernels->tile_rows, false);
+    side rows = make_side(p->a, p->m, p->a_row, p->a_k, w.kernels->product_rows, false);
     side columns = make_side(p->b, p->n, p->b_column, p->b_k, 2 * w.kernels->lanes, true);
     w.whole = p->m <= p->n ? rows : columns;
     w.other = p->m <= p->n ? columns : rows;

@@ -6,7 +6,7 @@
 #include "backend/onednn/onednn.h"
 
 /* c (m, n) = a (m, k) b (k, n). Elements lie at any steps from each other: that is how a matrix is
- * transposed. One of a's two steps is 1, and one of b's. */
+ * transposed. One of each matrix's two steps is 1. */
 typedef struct cw_tiled_product {
     int64_t m, n, k;
     const float *a;

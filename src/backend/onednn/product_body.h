@@ -1,6 +1,9 @@
 /* Matrix products of packed factors, by tiles of TILE_ROWS rows and two vectors of columns that
  * stay in registers. Included by kernels_body.h, once per instruction set. */
 
+#define PRODUCT_ROWS  TILE_ROWS
+#define TERM_MULTIPLE PAIR
+
 /* to[i] = from[i] */
 static void put_line(factor *to, const float *from, int64_t n) {
 #ifdef BF16_FACTORS
@@ -114,4 +117,10 @@ static void product_tile(const cw_product_tile *t) {
             *at = t->add ? *at + tile[r][i] : tile[r][i];
         }
     }
+}
+
+static void begin_products(void) {
+}
+
+static void end_products(void) {
 }

@@ -459,14 +459,11 @@ static uint16_t *gradient_map(const cw_units *u, char *own, int i) {
     return at(own, u->gradient[i % 2] + border);
 }
 
-/* Zeros in the columns of `lines` lines that are no pixels, and behind the last line. */
-static void clear_outside(const cw_units *u, uint16_t *map, int64_t lines, int64_t columns) {
-    int64_t pixel = u->desc.filters;
-    size_t bytes = (size_t)((u->pitch - columns) * pixel) * sizeof *map;
-    for (int64_t y = 0; y < lines && bytes > 0; y++) {
-        memset(map + (y * u->pitch + columns) * pixel, 0, bytes);
-    }
-    memset(map + lines * u->pitch * pixel, 0, (size_t)(gradient_border(u) * pixel) * sizeof *map);
+/* Zeros behind the last line. The columns that are no pixels are zero already: what a gradient to
+ * an input sums there lies in such columns of a gradient to an output. */
+static void clear_behind(const cw_units *u, uint16_t *map, int64_t lines) {
+    memset(map + lines * u->pitch * u->desc.filters, 0,
+           (size_t)(gradient_border(u) * u->desc.filters) * sizeof *map);
 }
 
 /* Adds a sample's gradient of the first layer's weights, from rows of the gradient. */
@@ -515,7 +512,7 @@ static void backward_sample(const unit_job *job, char *own, int64_t b) {
     uint16_t *dy = gradient_map(u, own, last);
     u->kernels->feature_gradient(dy, job->dfeatures + b * per_sample,
                                  job->features + b * per_sample, &u->features);
-    clear_outside(u, dy, u->layer[last].oh, u->layer[last].ow);
+    clear_behind(u, dy, u->layer[last].oh);
     for (int i = last; i >= 0; i--) {
         const unit_layer *l = &u->layer[i];
         int64_t count = round_up(l->oh * u->pitch, CW_UNIT);
@@ -530,7 +527,7 @@ static void backward_sample(const unit_job *job, char *own, int64_t b) {
         inner_weights(u, own, i, x, count);
         uint16_t *dx = gradient_map(u, own, i - 1);
         u->kernels->data(dx, dy, at(job->packed, l->backward), x, &l->data);
-        clear_outside(u, dx, u->layer[i - 1].oh, u->layer[i - 1].ow);
+        clear_behind(u, dx, u->layer[i - 1].oh);
         dy = dx;
     }
 }

@@ -102,11 +102,47 @@ static void widen(uint16_t *to, const uint8_t *from, size_t n) {
 /* Sums of 32 pixels, two blocks of 16, for 32 channels. */
 typedef float sum_tile[CW_UNIT][CW_UNIT];
 
+/* Sums that wait to be put into a map while the next ones are made: the matrix unit and the rest of
+ * the core then work at the same time. */
+typedef struct waiting {
+    const float (*tile)[CW_UNIT];
+    int64_t rows;      /* CW_UNIT, or 0: nothing waits */
+    int64_t at[2];     /* element of the map where each block's first pixel goes */
+    const uint16_t *x; /* data: the map that says which elements are alive */
+    uint16_t *out;
+    int64_t step; /* elements from pixel to pixel */
+} waiting;
+
+/* A NaN stays one. */
+AMX_INLINE __m512 relu(const float *x) {
+    return _mm512_max_ps(_mm512_setzero_ps(), _mm512_load_ps(x));
+}
+
+/* Rows [first, stop). */
+AMX_INLINE void put(const waiting *w, int64_t first, int64_t stop) {
+    for (int64_t r = first; r < stop; r++) {
+        int64_t at = w->at[r / BLOCK] + r % BLOCK * w->step;
+        if (w->x == NULL) {
+            __m512bh y = _mm512_cvtne2ps_pbh(relu(w->tile[r] + 16), relu(w->tile[r]));
+            _mm512_storeu_si512(w->out + at, (__m512i)y);
+            continue;
+        }
+        __m512bh y =
+            _mm512_cvtne2ps_pbh(_mm512_load_ps(w->tile[r] + 16), _mm512_load_ps(w->tile[r]));
+        __m512i x = _mm512_loadu_si512(w->x + at);
+        __mmask32 alive = _mm512_cmpgt_epi16_mask(x, _mm512_setzero_si512());
+        _mm512_storeu_si512(w->out + at, _mm512_maskz_mov_epi16(alive, (__m512i)y));
+    }
+}
+
+/* The sums of two blocks for a group of channels; meanwhile what waits, if it is not NULL, is
+ * put away. */
 AMX_INLINE void sum_up(sum_tile out, const char *in, int64_t block, const uint16_t *weights,
-                       const float *bias, const cw_unit_conv *conv) {
+                       const float *bias, const cw_unit_conv *conv, const waiting *w) {
     const char *first = in + conv->in_at[block];
     const char *second = in + conv->in_at[block + 1];
     size_t step = (size_t)conv->pixel_bytes;
+    int64_t rows = (CW_UNIT + conv->terms - 1) / conv->terms;
     if (bias != NULL) {
         _tile_loadd(0, bias, 0);
         _tile_loadd(1, bias + 16, 0);
@@ -115,63 +151,55 @@ AMX_INLINE void sum_up(sum_tile out, const char *in, int64_t block, const uint16
     } else {
         amx_zero();
     }
+    int64_t row = 0;
     for (int64_t k = 0; k < conv->terms; k++, weights += CW_UNIT * CW_UNIT) {
         _tile_loadd(4, first + conv->term_at[k], step);
         _tile_loadd(5, second + conv->term_at[k], step);
         _tile_loadd(6, weights, 64);
         _tile_loadd(7, weights + CW_UNIT * CW_UNIT / 2, 64);
         amx_multiply();
+        if (w == NULL) continue;
+        int64_t stop = row + rows < w->rows ? row + rows : w->rows;
+        put(w, row, stop);
+        row = stop;
     }
     amx_store(out[0], sizeof out[0]);
 }
 
-static const uint16_t *group_weights(const uint16_t *weights, int64_t group,
-                                     const cw_unit_conv *conv) {
+AMX_INLINE const uint16_t *group_weights(const uint16_t *weights, int64_t group,
+                                         const cw_unit_conv *conv) {
     return weights + group * conv->terms * CW_UNIT * CW_UNIT;
 }
 
-/* A NaN stays one. */
-AMX_INLINE __m512 relu(const float *x) {
-    return _mm512_max_ps(_mm512_setzero_ps(), _mm512_load_ps(x));
+/* With x: the gradient where x > 0; else ReLU(conv + bias). */
+AMX_INLINE void convolve(uint16_t *out, const void *in, const uint16_t *weights, const float *bias,
+                         const uint16_t *x, const cw_unit_conv *conv) {
+    _Alignas(64) sum_tile tile[2];
+    int64_t channels = conv->groups * CW_UNIT;
+    waiting w = {.tile = (const float(*)[CW_UNIT])tile[0], .x = x, .out = out, .step = channels};
+    int turn = 0;
+    for (int64_t block = 0; block < conv->blocks; block += 2) {
+        for (int64_t g = 0; g < conv->groups; g++, turn ^= 1) {
+            sum_up(tile[turn], in, block, group_weights(weights, g, conv),
+                   x == NULL ? bias + g * CW_UNIT : NULL, conv, &w);
+            w.tile = (const float(*)[CW_UNIT])tile[turn];
+            w.rows = CW_UNIT;
+            for (int i = 0; i < 2; i++) {
+                w.at[i] = conv->out_at[block + i] * channels + g * CW_UNIT;
+            }
+        }
+    }
+    put(&w, 0, w.rows);
 }
 
 static void forward(uint16_t *out, const void *in, const uint16_t *weights, const float *bias,
                     const cw_unit_conv *conv) {
-    _Alignas(64) sum_tile tile;
-    int64_t channels = conv->groups * CW_UNIT;
-    for (int64_t block = 0; block < conv->blocks; block += 2) {
-        for (int64_t g = 0; g < conv->groups; g++) {
-            sum_up(tile, in, block, group_weights(weights, g, conv), bias + g * CW_UNIT, conv);
-            for (int64_t half = 0; half < 2; half++) {
-                uint16_t *to = out + conv->out_at[block + half] * channels + g * CW_UNIT;
-                for (int64_t r = half * BLOCK; r < (half + 1) * BLOCK; r++, to += channels) {
-                    __m512bh y = _mm512_cvtne2ps_pbh(relu(tile[r] + 16), relu(tile[r]));
-                    _mm512_storeu_si512(to, (__m512i)y);
-                }
-            }
-        }
-    }
+    convolve(out, in, weights, bias, NULL, conv);
 }
 
 static void data(uint16_t *dx, const void *dy, const uint16_t *weights, const uint16_t *x,
                  const cw_unit_conv *conv) {
-    _Alignas(64) sum_tile tile;
-    int64_t channels = conv->groups * CW_UNIT;
-    for (int64_t block = 0; block < conv->blocks; block += 2) {
-        for (int64_t g = 0; g < conv->groups; g++) {
-            sum_up(tile, dy, block, group_weights(weights, g, conv), NULL, conv);
-            for (int64_t half = 0; half < 2; half++) {
-                int64_t at = conv->out_at[block + half] * channels + g * CW_UNIT;
-                for (int64_t r = half * BLOCK; r < (half + 1) * BLOCK; r++, at += channels) {
-                    __m512i y = (__m512i)_mm512_cvtne2ps_pbh(_mm512_load_ps(tile[r] + 16),
-                                                             _mm512_load_ps(tile[r]));
-                    __mmask32 alive =
-                        _mm512_cmpgt_epi16_mask(_mm512_loadu_si512(x + at), _mm512_setzero_si512());
-                    _mm512_storeu_si512(dx + at, _mm512_maskz_mov_epi16(alive, y));
-                }
-            }
-        }
-    }
+    convolve(dx, dy, weights, NULL, x, conv);
 }
 
 /* ---- features ---- */
@@ -214,7 +242,8 @@ static void features(float *out, const void *in, const uint16_t *weights, const 
             p[half] = cut(pixel, inside < BLOCK ? inside : BLOCK, shape);
         }
         for (int64_t g = 0; g < conv->groups; g++) {
-            sum_up(tile, in, block, group_weights(weights, g, conv), bias + g * CW_UNIT, conv);
+            sum_up(tile, in, block, group_weights(weights, g, conv), bias + g * CW_UNIT, conv,
+                   NULL);
             for (int64_t part = 0; part < 4; part++) {
                 const pieces *half = &p[part / 2];
                 int64_t channel = part % 2 * 16;
