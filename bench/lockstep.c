@@ -1,19 +1,21 @@
 /* What rounding does over many updates: agents that begin with the same weights learn side by side
  * from one replay, and the distance between their weights is printed.
  *
- *   bench_lockstep PROFILE UPDATES env.task=TASK [section.key=value ...]
+ *   bench_lockstep PROFILE UPDATES env.task=TASK [seeds=N] [section.key=value ...]
  *
- * The replay holds train.seed_steps transitions of env.task by uniform random actions. Beside the
- * agent in f32 stand
+ * From N seeds (run.seed and those after it; 1 when not said): a table for each, and one of their
+ * means. The replay holds train.seed_steps transitions of env.task by uniform random actions.
+ * Beside the agent in f32 stand
  *   the same on another number of threads: sums in another order, which is how far two runs drift
  *     apart by the last bit alone;
  *   one in bf16, and the same again;
  *   one in f32 on other minibatches of the same replay: how far apart two equally good runs are.
  * All others see the same minibatches and noise.
  *
- * Exit code 1 when at some row the two in bf16 differ in a single bit, bf16 cannot be told from
- * f32, it is further from f32 than other minibatches are, or its contrastive loss is well above
- * f32's on the same minibatches; 77 where there is no bf16. */
+ * Exit code 1 when at some row of a seed the two in bf16 differ in a single bit, bf16 cannot be
+ * told from f32, or it is further from f32 than other minibatches are, and when at some row of the
+ * means its contrastive loss is well above f32's on the same minibatches; 77 where there is no
+ * bf16. */
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/rng.h"
@@ -26,9 +28,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SKIPPED = 77 };
+enum { SKIPPED = 77, MAX_UPDATES = 1000000, MAX_ROWS = 14, MAX_SEEDS = 100 };
 
-/* Times the larger contrastive loss of both in f32 that bf16's may be. */
+/* Times the larger contrastive loss of both in f32 that bf16's may be, in the means over the
+ * seeds: on a single one of a small network chance alone makes differences of that size. */
 #define LOSS_MARGIN 1.1
 
 typedef enum learner_kind {
@@ -52,8 +55,15 @@ typedef struct learner {
     losses sum;
 } learner;
 
+/* One row of a table, or the sum of several seeds' rows. */
+typedef struct row {
+    int64_t updates;
+    losses sum[LEARNERS];
+    double apart[LEARNERS]; /* distance() of each */
+} row;
+
 typedef struct lockstep {
-    cw_settings settings;
+    cw_settings settings; /* its run.seed is that of the table under way */
     cw_agent_env env;
     cw_replay *replay;
     learner learner[LEARNERS];
@@ -186,37 +196,56 @@ static bool same_bits(const lockstep *l, learner_kind one, learner_kind other) {
 static void print_head(const lockstep *l) {
     char text[160];
     must(cw_backend_describe(l->learner[BF16].be, text, sizeof text));
-    printf("profile %s, task %s, minibatch %d, %lld transitions; %s\n", l->settings.run.profile,
-           l->settings.env.task, l->settings.update.batch_size,
-           (long long)cw_replay_count(l->replay), text);
+    printf("profile %s, task %s, seed %llu, minibatch %d, %lld transitions; %s\n",
+           l->settings.run.profile, l->settings.env.task, (unsigned long long)l->settings.run.seed,
+           l->settings.update.batch_size, (long long)cw_replay_count(l->replay), text);
     printf("Losses are means over the updates since the row above. Distance: of the weights from "
            "those in f32,\nbeside the way that those have gone.\n\n");
+}
+
+static void print_columns(void) {
     printf("| updates | critic loss: f32, other order, bf16 | contrastive loss | contrastive "
            "accuracy | distance: other order | bf16 | other minibatches |\n");
     printf("|---|---|---|---|---|---|---|\n");
 }
 
-static void print_row(const lockstep *l, int64_t updates, const double apart[LEARNERS]) {
-    const losses *a = &l->learner[F32].sum, *b = &l->learner[OTHER_ORDER].sum;
-    const losses *c = &l->learner[BF16].sum;
+static void print_row(const row *r, int seeds) {
+    const losses *a = &r->sum[F32], *b = &r->sum[OTHER_ORDER], *c = &r->sum[BF16];
     double n = (double)a->n;
     printf("| %lld | %.4f, %.4f, %.4f | %.3f, %.3f, %.3f | %.3f, %.3f, %.3f | %.2g | %.2g | %.2g "
            "|\n",
-           (long long)updates, a->critic / n, b->critic / n, c->critic / n, a->contrast / n,
+           (long long)r->updates, a->critic / n, b->critic / n, c->critic / n, a->contrast / n,
            b->contrast / n, c->contrast / n, a->accuracy / n, b->accuracy / n, c->accuracy / n,
-           apart[OTHER_ORDER], apart[BF16], apart[OTHER_MINIBATCHES]);
+           r->apart[OTHER_ORDER] / seeds, r->apart[BF16] / seeds,
+           r->apart[OTHER_MINIBATCHES] / seeds);
     fflush(stdout);
 }
 
-/* What must hold at every row; NULL when it does. */
-static const char *complaint(const lockstep *l, const double apart[LEARNERS]) {
+static void add_row(row *sum, const row *one) {
+    sum->updates = one->updates;
+    for (int k = 0; k < LEARNERS; k++) {
+        sum->sum[k].critic += one->sum[k].critic;
+        sum->sum[k].contrast += one->sum[k].contrast;
+        sum->sum[k].accuracy += one->sum[k].accuracy;
+        sum->sum[k].n += one->sum[k].n;
+        sum->apart[k] += one->apart[k];
+    }
+}
+
+/* What must hold at every row of a seed; NULL when it does. */
+static const char *complaint(const lockstep *l, const row *r) {
     if (!same_bits(l, BF16, BF16_AGAIN)) return "bf16 gave other bits the second time";
-    if (!(apart[BF16] > 0)) return "bf16 gave the bits of f32: nothing went in it";
-    if (!(apart[BF16] < apart[OTHER_MINIBATCHES])) {
+    if (!(r->apart[BF16] > 0)) return "bf16 gave the bits of f32: nothing went in it";
+    if (!(r->apart[BF16] < r->apart[OTHER_MINIBATCHES])) {
         return "bf16 is further from f32 than other minibatches are";
     }
-    double f32 = fmax(l->learner[F32].sum.contrast, l->learner[OTHER_ORDER].sum.contrast);
-    if (!(l->learner[BF16].sum.contrast <= LOSS_MARGIN * f32)) {
+    return NULL;
+}
+
+/* The same at every row of the means. */
+static const char *complaint_of_means(const row *r) {
+    double f32 = fmax(r->sum[F32].contrast, r->sum[OTHER_ORDER].contrast);
+    if (!(r->sum[BF16].contrast <= LOSS_MARGIN * f32)) {
         return "the contrastive loss in bf16 is well above the one in f32";
     }
     return NULL;
@@ -230,58 +259,35 @@ static bool is_row(int64_t updates, int64_t last) {
     return n == 1 || n == 3;
 }
 
-static const char *run(lockstep *l, int64_t updates) {
+/* One seed's updates; adds its rows to `total`. */
+static const char *run(lockstep *l, int64_t updates, row total[MAX_ROWS]) {
     for (int64_t done = 1; done <= updates; done++) {
         update_all(l, done - 1);
         if (!is_row(done, updates)) continue;
-        double apart[LEARNERS];
-        for (int k = 0; k < LEARNERS; k++) apart[k] = distance(l, k);
-        print_row(l, done, apart);
-        const char *wrong = complaint(l, apart);
+        row now = {.updates = done};
+        for (int k = 0; k < LEARNERS; k++) {
+            now.sum[k] = l->learner[k].sum;
+            now.apart[k] = distance(l, k);
+            l->learner[k].sum = (losses){0};
+        }
+        print_row(&now, 1);
+        add_row(total++, &now);
+        const char *wrong = complaint(l, &now);
         if (wrong != NULL) return wrong;
-        for (int k = 0; k < LEARNERS; k++) l->learner[k].sum = (losses){0};
     }
     return NULL;
 }
 
-static int usage(void) {
-    fprintf(stderr,
-            "usage: bench_lockstep PROFILE UPDATES env.task=TASK [section.key=value ...]\n");
-    return 2;
-}
-
-static int read_arguments(cw_settings *s, int64_t *updates, int argc, char **argv) {
-    if (argc < 3) return usage();
-    char *end;
-    *updates = strtoll(argv[2], &end, 10);
-    if (*end != '\0' || *updates < 1 || *updates > 1000000) return usage();
-    cw_settings_default(s);
-    must(cw_profile_apply(s, argv[1]));
-    for (int i = 3; i < argc; i++) {
-        char *value = strchr(argv[i], '=');
-        if (value == NULL) return usage();
-        *value = '\0';
-        must(cw_settings_set(s, argv[i], value + 1));
-    }
-    must(cw_settings_check(s));
-    return 0;
-}
-
-int main(int argc, char **argv) {
-    static lockstep l;
-    int64_t updates;
-    int wrong_usage = read_arguments(&l.settings, &updates, argc, argv);
-    if (wrong_usage != 0) return wrong_usage;
-    if (!cw_backend_onednn_has_bf16()) {
-        printf("no bf16 on this machine\n");
-        return SKIPPED;
-    }
+static const char *run_seed(const cw_settings *settings, uint64_t seed, int64_t updates,
+                            row total[MAX_ROWS]) {
+    lockstep l = {.settings = *settings};
+    l.settings.run.seed = seed;
     open_env(&l);
     collect(&l);
     open_learners(&l);
     print_head(&l);
-    const char *wrong = run(&l, updates);
-    if (wrong != NULL) fprintf(stderr, "bench_lockstep: %s\n", wrong);
+    print_columns();
+    const char *wrong = run(&l, updates, total);
     for (int k = 0; k < LEARNERS; k++) {
         cw_agent_destroy(l.learner[k].agent);
         cw_backend_destroy(l.learner[k].be);
@@ -289,5 +295,73 @@ int main(int argc, char **argv) {
     cw_replay_destroy(l.replay);
     cw_agent_env_deinit(&l.env);
     cw_free(l.start);
+    return wrong;
+}
+
+/* Prints the means of several seeds and judges those of any number. */
+static const char *judge_means(const row total[MAX_ROWS], int seeds) {
+    const char *wrong = NULL;
+    if (seeds > 1) {
+        printf("\nmeans of %d seeds\n\n", seeds);
+        print_columns();
+    }
+    for (int i = 0; i < MAX_ROWS && total[i].updates > 0; i++) {
+        if (seeds > 1) print_row(&total[i], seeds);
+        if (wrong == NULL) wrong = complaint_of_means(&total[i]);
+    }
+    return wrong;
+}
+
+/* ---------------------------------------------------------------- the command */
+
+static int usage(void) {
+    fprintf(stderr, "usage: bench_lockstep PROFILE UPDATES env.task=TASK [seeds=N] "
+                    "[section.key=value ...]\n");
+    return 2;
+}
+
+/* A whole number from 1 to max; false when the text is none. */
+static bool read_count(const char *text, int64_t max, int64_t *n) {
+    char *end;
+    *n = strtoll(text, &end, 10);
+    return end != text && *end == '\0' && *n >= 1 && *n <= max;
+}
+
+static int read_arguments(cw_settings *s, int64_t *updates, int64_t *seeds, int argc, char **argv) {
+    if (argc < 3 || !read_count(argv[2], MAX_UPDATES, updates)) return usage();
+    *seeds = 1;
+    cw_settings_default(s);
+    must(cw_profile_apply(s, argv[1]));
+    for (int i = 3; i < argc; i++) {
+        char *value = strchr(argv[i], '=');
+        if (value == NULL) return usage();
+        *value++ = '\0';
+        if (strcmp(argv[i], "seeds") == 0) {
+            if (!read_count(value, MAX_SEEDS, seeds)) return usage();
+        } else {
+            must(cw_settings_set(s, argv[i], value));
+        }
+    }
+    must(cw_settings_check(s));
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    cw_settings settings;
+    int64_t updates, seeds;
+    int wrong_usage = read_arguments(&settings, &updates, &seeds, argc, argv);
+    if (wrong_usage != 0) return wrong_usage;
+    if (!cw_backend_onednn_has_bf16()) {
+        printf("no bf16 on this machine\n");
+        return SKIPPED;
+    }
+    row total[MAX_ROWS] = {0};
+    const char *wrong = NULL;
+    for (int i = 0; i < seeds && wrong == NULL; i++) {
+        if (i > 0) printf("\n");
+        wrong = run_seed(&settings, settings.run.seed + (uint64_t)i, updates, total);
+    }
+    if (wrong == NULL) wrong = judge_means(total, (int)seeds);
+    if (wrong != NULL) fprintf(stderr, "bench_lockstep: %s\n", wrong);
     return wrong != NULL;
 }
