@@ -504,32 +504,46 @@ static void inner_weights(const cw_units *u, char *own, int i, const uint16_t *x
     }
 }
 
+/* Adds a sample's gradient of layer i's weights and bias, from rows of the gradient to its output.
+ */
+static void add_gradients(const unit_job *job, char *own, int i, int64_t b) {
+    const cw_units *u = job->units;
+    const unit_layer *l = &u->layer[i];
+    int64_t count = round_up(l->oh * u->pitch, CW_UNIT);
+    float *sums = (float *)at(own, u->sums) + l->sums;
+    float *bias_sums = sums + l->conv.terms * CW_UNIT * u->desc.filters;
+    u->kernels->row_sums(bias_sums, at(own, u->rows), u->row_step, count, u->desc.filters);
+    if (i == 0) {
+        first_weights(u, own, widen(job, own, b), count);
+    } else {
+        inner_weights(u, own, i, map_of(job, own, i - 1, b), count);
+    }
+}
+
 static void backward_sample(const unit_job *job, char *own, int64_t b) {
     const cw_units *u = job->units;
     int last = u->desc.n_layers - 1;
     int64_t filters = u->desc.filters;
     int64_t per_sample = filters * u->features.h * u->features.w;
+    uint16_t *rows = at(own, u->rows);
     uint16_t *dy = gradient_map(u, own, last);
-    u->kernels->feature_gradient(dy, job->dfeatures + b * per_sample,
-                                 job->features + b * per_sample, &u->features);
-    clear_behind(u, dy, u->layer[last].oh);
-    for (int i = last; i >= 0; i--) {
-        const unit_layer *l = &u->layer[i];
-        int64_t count = round_up(l->oh * u->pitch, CW_UNIT);
-        float *sums = (float *)at(own, u->sums) + l->sums;
-        float *bias_sums = sums + l->conv.terms * CW_UNIT * filters;
-        u->kernels->transpose(at(own, u->rows), u->row_step, bias_sums, dy, count, filters);
-        if (i == 0) {
-            first_weights(u, own, widen(job, own, b), count);
-            break;
-        }
-        const uint16_t *x = map_of(job, own, i - 1, b);
-        inner_weights(u, own, i, x, count);
+    u->kernels->feature_rows(rows, u->row_step, job->dfeatures + b * per_sample,
+                             job->features + b * per_sample, &u->features);
+    u->kernels->transpose(dy, filters, rows, u->row_step, filters,
+                          round_up(u->features.h * u->pitch, CW_UNIT));
+    clear_behind(u, dy, u->features.h);
+    for (int i = last; i > 0; i--) {
+        add_gradients(job, own, i, b);
+        int64_t lines = u->layer[i - 1].oh;
         uint16_t *dx = gradient_map(u, own, i - 1);
-        u->kernels->data(dx, dy, at(job->packed, l->backward), x, &l->data);
-        clear_behind(u, dx, u->layer[i - 1].oh);
+        u->kernels->data(dx, dy, at(job->packed, u->layer[i].backward), map_of(job, own, i - 1, b),
+                         &u->layer[i].data);
+        clear_behind(u, dx, lines);
+        u->kernels->transpose(rows, u->row_step, dx, filters, round_up(lines * u->pitch, CW_UNIT),
+                              filters);
         dy = dx;
     }
+    add_gradients(job, own, 0, b);
 }
 
 static void backward_body(void *context, int64_t begin, int64_t end) {

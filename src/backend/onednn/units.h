@@ -58,14 +58,16 @@ typedef struct cw_unit_kernels {
     /* dx = conv(dy) where x > 0, else 0 */
     void (*data)(uint16_t *dx, const void *dy, const uint16_t *weights, const uint16_t *x,
                  const cw_unit_conv *conv);
-    /* dy, a map, = dfeatures where features > 0, else 0; zero in the columns behind w and up to a
-     * multiple of 32 pixels. */
-    void (*feature_gradient)(uint16_t *dy, const float *dfeatures, const float *features,
-                             const cw_unit_features *shape);
-    /* rows (channels, `step` elements apart) = the map's `pixels`, a multiple of 32, channel by
-     * channel; sums (channels) += their sums. */
-    void (*transpose)(uint16_t *rows, int64_t step, float *sums, const uint16_t *map,
-                      int64_t pixels, int64_t channels);
+    /* rows (channels, `step` elements apart) = dfeatures where features > 0, else 0, in lines as a
+     * map has them: zero in the columns behind w, and in 32 pixels behind the last line. */
+    void (*feature_rows)(uint16_t *rows, int64_t step, const float *dfeatures,
+                         const float *features, const cw_unit_features *shape);
+    /* to (columns, lines) = from (lines, columns), both counts multiples of 32; steps in elements
+     */
+    void (*transpose)(uint16_t *to, int64_t to_step, const uint16_t *from, int64_t from_step,
+                      int64_t lines, int64_t columns);
+    /* sums (count) += sums of rows of n, a multiple of 32, `step` elements apart */
+    void (*row_sums)(float *sums, const uint16_t *rows, int64_t step, int64_t n, int64_t count);
     /* Pairs of factors for a sum over pixels: to (pixels / 2, blocks, 32, 2); of pixels whose
      * places are `step` bytes apart, or where `at` says (bytes). Of a block of 32, those that
      * cw_unit_column says stand at a place. */

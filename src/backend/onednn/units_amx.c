@@ -266,34 +266,34 @@ static void features(float *out, const void *in, const uint16_t *weights, const 
     convolve(in, weights, &to, put_features);
 }
 
-AMX_INLINE __m512 load_pieces(const float *from, const pieces *p) {
-    __m512 first = _mm512_maskz_loadu_ps(p->lanes[0], from + p->at[0]);
-    return _mm512_mask_loadu_ps(first, p->lanes[1], from + p->at[1]);
+AMX_INLINE __mmask16 first_lanes(int64_t n) {
+    return n >= BLOCK ? 0xffff : n > 0 ? (__mmask16)((1U << n) - 1) : 0;
 }
 
-static void feature_gradient(uint16_t *dy, const float *dfeatures, const float *features,
-                             const cw_unit_features *shape) {
-    int64_t plane = shape->h * shape->w;
-    int64_t pixels = (shape->h * shape->pitch + 31) / 32 * 32;
-    for (int64_t pixel = 0; pixel < pixels; pixel += BLOCK) {
-        pieces p = cut(pixel, BLOCK, shape);
-        for (int64_t c = 0; c < shape->channels; c += 16) {
-            __m512i r[16];
-#pragma GCC unroll 16
-            for (int64_t i = 0; i < 16; i++) {
-                __m512 y = load_pieces(features + (c + i) * plane, &p);
-                __m512 d = load_pieces(dfeatures + (c + i) * plane, &p);
-                __mmask16 alive = _mm512_cmp_ps_mask(y, _mm512_setzero_ps(), _CMP_GT_OQ);
-                r[i] = (__m512i)_mm512_maskz_mov_ps(alive, d);
+/* Up to 16 gradients, zero where the feature is not above 0 and behind the n-th. */
+AMX_INLINE __m512 alive_gradients(const float *dfeatures, const float *features, int64_t n) {
+    __mmask16 lanes = first_lanes(n);
+    __m512 y = _mm512_maskz_loadu_ps(lanes, features);
+    __mmask16 alive = _mm512_cmp_ps_mask(y, _mm512_setzero_ps(), _CMP_GT_OQ);
+    return _mm512_maskz_loadu_ps(alive & lanes, dfeatures);
+}
+
+static void feature_rows(uint16_t *rows, int64_t step, const float *dfeatures,
+                         const float *features, const cw_unit_features *shape) {
+    for (int64_t c = 0; c < shape->channels; c++, rows += step) {
+        for (int64_t y = 0; y < shape->h; y++) {
+            for (int64_t x = 0; x < shape->pitch; x += 32) {
+                int64_t at = x < shape->w ? x : 0;
+                __m512 low = alive_gradients(dfeatures + at, features + at, shape->w - x);
+                at = x + 16 < shape->w ? x + 16 : 0;
+                __m512 high = alive_gradients(dfeatures + at, features + at, shape->w - x - 16);
+                _mm512_storeu_si512(rows + y * shape->pitch + x,
+                                    (__m512i)_mm512_cvtne2ps_pbh(high, low));
             }
-            amx_transpose(r);
-            uint16_t *to = dy + pixel * shape->channels + c;
-#pragma GCC unroll 16
-            for (int64_t i = 0; i < 16; i++) {
-                __m256i rounded = (__m256i)_mm512_cvtneps_pbh((__m512)r[i]);
-                _mm256_storeu_si256((__m256i *)(to + i * shape->channels), rounded);
-            }
+            dfeatures += shape->w;
+            features += shape->w;
         }
+        _mm512_storeu_si512(rows + shape->h * shape->pitch, _mm512_setzero_si512());
     }
 }
 
@@ -307,34 +307,37 @@ AMX_INLINE void pair_up(__m512i *low, __m512i *high, const void *first, const vo
     *high = _mm512_unpackhi_epi16(a, b);
 }
 
-static void transpose_32(uint16_t *rows, int64_t step, const uint16_t *map, int64_t channels) {
+static void transpose_32(uint16_t *to, int64_t to_step, const uint16_t *from, int64_t from_step) {
     __m512i low[16];
     __m512i high[16];
 #pragma GCC unroll 16
     for (int64_t i = 0; i < 16; i++) {
-        pair_up(&low[i], &high[i], map + 2 * i * channels, map + (2 * i + 1) * channels);
+        pair_up(&low[i], &high[i], from + 2 * i * from_step, from + (2 * i + 1) * from_step);
     }
     amx_transpose(low);
     amx_transpose(high);
     for (int64_t i = 0; i < 16; i++) {
-        int64_t channel = i / 4 * 8 + i % 4;
-        _mm512_storeu_si512(rows + channel * step, low[i]);
-        _mm512_storeu_si512(rows + (channel + 4) * step, high[i]);
+        int64_t line = i / 4 * 8 + i % 4;
+        _mm512_storeu_si512(to + line * to_step, low[i]);
+        _mm512_storeu_si512(to + (line + 4) * to_step, high[i]);
     }
 }
 
-static void transpose(uint16_t *rows, int64_t step, float *sums, const uint16_t *map,
-                      int64_t pixels, int64_t channels) {
-    const __m512bh ones = (__m512bh)_mm512_set1_epi16(0x3f80);
-    for (int64_t p = 0; p < pixels; p += 32) {
-        for (int64_t c = 0; c < channels; c += CW_UNIT) {
-            transpose_32(rows + c * step + p, step, map + p * channels + c, channels);
+static void transpose(uint16_t *to, int64_t to_step, const uint16_t *from, int64_t from_step,
+                      int64_t lines, int64_t columns) {
+    for (int64_t i = 0; i < lines; i += 32) {
+        for (int64_t j = 0; j < columns; j += 32) {
+            transpose_32(to + j * to_step + i, to_step, from + i * from_step + j, from_step);
         }
     }
-    for (int64_t c = 0; c < channels; c++) {
+}
+
+static void row_sums(float *sums, const uint16_t *rows, int64_t step, int64_t n, int64_t count) {
+    const __m512bh ones = (__m512bh)_mm512_set1_epi16(0x3f80);
+    for (int64_t c = 0; c < count; c++, rows += step) {
         __m512 sum = _mm512_setzero_ps();
-        for (int64_t p = 0; p < pixels; p += 32) {
-            sum = _mm512_dpbf16_ps(sum, (__m512bh)_mm512_loadu_si512(rows + c * step + p), ones);
+        for (int64_t p = 0; p < n; p += 32) {
+            sum = _mm512_dpbf16_ps(sum, (__m512bh)_mm512_loadu_si512(rows + p), ones);
         }
         sums[c] += _mm512_reduce_add_ps(sum);
     }
@@ -382,8 +385,9 @@ const cw_unit_kernels cw_unit_kernels_amx = {
     .forward = forward,
     .features = features,
     .data = data,
-    .feature_gradient = feature_gradient,
+    .feature_rows = feature_rows,
     .transpose = transpose,
+    .row_sums = row_sums,
     .pairs = pairs,
     .weights = weights,
 };
