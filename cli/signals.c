@@ -1,15 +1,31 @@
 #include "cli.h"
 
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
+/* Signals within this time are one: job managers and timeout(1) send theirs to the process and to
+ * its group. */
+#define ONE_SIGNAL_S 0.25
+
 static volatile sig_atomic_t caught = 0, suspended = 0;
+static struct timespec caught_at;
+
+static double since(const struct timespec *then, const struct timespec *now) {
+    return (double)(now->tv_sec - then->tv_sec) + 1e-9 * (double)(now->tv_nsec - then->tv_nsec);
+}
 
 /* A terminal that goes away says so several times: by the kernel and by the shell. */
 static void on_signal(int number) {
-    if (caught && number == SIGHUP) return;
-    if (caught) _exit(CLI_SIGNAL + number);
-    caught = number;
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    if (!caught) {
+        caught_at = now;
+        caught = number;
+        return;
+    }
+    if (number == SIGHUP || since(&caught_at, &now) < ONE_SIGNAL_S) return;
+    _exit(CLI_SIGNAL + number);
 }
 
 static void catch_unless_ignored(int number) {
