@@ -31,7 +31,13 @@ AMX_INLINE void amx_end(void) {
     _tile_release();
 }
 
-AMX_INLINE void amx_multiply(void) {
+/* c += a b over 32 terms. a: two tiles of rows a_step bytes apart; b: two, of rows b_step apart. */
+AMX_INLINE void amx_step(const void *a_low, const void *a_high, size_t a_step, const void *b_low,
+                         const void *b_high, size_t b_step) {
+    _tile_loadd(4, a_low, a_step);
+    _tile_loadd(5, a_high, a_step);
+    _tile_loadd(6, b_low, b_step);
+    _tile_loadd(7, b_high, b_step);
     _tile_dpbf16ps(0, 4, 6);
     _tile_dpbf16ps(1, 4, 7);
     _tile_dpbf16ps(2, 5, 6);
@@ -58,6 +64,11 @@ AMX_INLINE void amx_store(float *c, size_t step) {
     _tile_stored(1, c + 16, step);
     _tile_stored(2, (char *)c + 16 * step, step);
     _tile_stored(3, (char *)(c + 16) + 16 * step, step);
+}
+
+/* The first of 16 lanes: `n`, if there are so many. */
+AMX_INLINE __mmask16 amx_lanes(int64_t n) {
+    return n >= 16 ? 0xffff : n > 0 ? (__mmask16)((1U << n) - 1) : 0;
 }
 
 /* Rows of 16 elements of 4 bytes become columns. */

@@ -86,21 +86,14 @@ typedef struct input_job {
     char *to;
 } input_job;
 
-static const uint8_t *crop_corner(const cw_image_batch *im, int64_t b, int64_t channel) {
-    const uint8_t *frame = im->frames[b * im->stack + channel / im->frame_channels];
-    int64_t plane = im->frame_height * im->frame_width;
-    return frame + channel % im->frame_channels * plane + im->offset_y[b] * im->frame_width +
-           im->offset_x[b];
-}
-
 /* A sample whose channels lie in pairs. */
 static void gather_pairs(const input_job *job, void *to, int64_t b) {
     const cw_conv_shape *s = job->shape;
     int64_t width = job->images->frame_width;
     uint16_t *out = to;
     for (int64_t c = 0; c < s->c; c += 2) {
-        const uint8_t *first = crop_corner(job->images, b, c);
-        const uint8_t *second = c + 1 < s->c ? crop_corner(job->images, b, c + 1) : NULL;
+        const uint8_t *first = cw_onednn_crop_corner(job->images, b, c);
+        const uint8_t *second = c + 1 < s->c ? cw_onednn_crop_corner(job->images, b, c + 1) : NULL;
         for (int64_t i = 0; i < s->h; i++, out += 2 * s->w) {
             job->kernels->pixel_pairs(out, first + i * width,
                                       second != NULL ? second + i * width : NULL, (size_t)s->w);
@@ -125,7 +118,7 @@ static void input_body(void *context, int64_t begin, int64_t end) {
         float *sample = (float *)job->to + first;
         if (padded > s->c) memset(sample, 0, (size_t)(padded * s->h * s->w) * sizeof *sample);
         for (int64_t c = 0; c < s->c; c++) {
-            const uint8_t *from = crop_corner(im, b, c);
+            const uint8_t *from = cw_onednn_crop_corner(im, b, c);
             int64_t channel = c / block * s->h * s->w * block + c % block;
             for (int64_t i = 0; i < s->h; i++) {
                 job->kernels->pixels(sample + channel + i * s->w * block,

@@ -81,13 +81,6 @@ static cw_status create_weight_reorder(const cw_onednn *state, cw_prim *out, con
     return status;
 }
 
-static void take(size_t *at, size_t *used, size_t bytes) {
-    cw_arena arena = {.used = *used};
-    *at = arena.used;
-    cw_arena_take(&arena, bytes, 1);
-    *used = arena.used;
-}
-
 /* The table whose loops work on channel blocks of that width; NULL when none does. The best table
  * is not always it: oneDNN can be told to use a smaller instruction set. */
 static const cw_kernels *find_own_loops(const cw_onednn *state, int64_t block) {
@@ -120,7 +113,7 @@ static cw_status create_backward(cw_convnet *net, cw_conv_layer *layer, cw_conv_
         CW_TRY(create_weight_reorder(state, &layer->pack_backward, &layer->backward_data,
                                      DNNL_ARG_WEIGHTS, &layer->shape, true, &bytes));
     }
-    if (data) take(&layer->packed_backward, &net->bytes.packed, bytes);
+    if (data) cw_onednn_take(&layer->packed_backward, &net->bytes.packed, bytes);
     if (layer->own != NULL) return CW_OK;
     /* Gradients of weights are f32 whatever they are summed from. */
     int64_t dims[4] = {layer->shape.f, layer->shape.c, 3, 3};
@@ -130,7 +123,7 @@ static cw_status create_backward(cw_convnet *net, cw_conv_layer *layer, cw_conv_
                                          &layer->forward));
     CW_TRY(create_weight_reorder(state, &layer->unpack_dweight, &layer->backward_weights,
                                  DNNL_ARG_DIFF_WEIGHTS, &layer->shape, false, &bytes));
-    take(&layer->dweight, &net->bytes.scratch, bytes);
+    cw_onednn_take(&layer->dweight, &net->bytes.scratch, bytes);
     return CW_OK;
 }
 
@@ -183,8 +176,9 @@ static cw_status create_layer(cw_convnet *net, int i, cw_md *md) {
                                        DNNL_ARG_WEIGHTS, &layer->shape, true, &bytes);
     }
     if (status == CW_OK) {
-        take(&layer->packed_forward, &net->bytes.packed, bytes);
-        take(&layer->packed_bias, &net->bytes.packed, (size_t)layer->shape.f * sizeof(float));
+        cw_onednn_take(&layer->packed_forward, &net->bytes.packed, bytes);
+        cw_onednn_take(&layer->packed_bias, &net->bytes.packed,
+                       (size_t)layer->shape.f * sizeof(float));
         layer->output_bytes = cw_md_bytes(&mds.dst);
         if (i == 0) net->input_bytes = cw_md_bytes(&mds.src);
         if (layer->direct) {
@@ -248,18 +242,19 @@ static void carve_acts(cw_convnet *net) {
         size_t bytes = net->layer[i].output_bytes;
         if (bytes > largest) largest = bytes;
     }
-    take(&input, &net->bytes.acts, net->input_bytes);
-    for (int i = 0; i < 2 && !net->desc.train; i++) take(&turn[i], &net->bytes.acts, largest);
+    cw_onednn_take(&input, &net->bytes.acts, net->input_bytes);
+    for (int i = 0; i < 2 && !net->desc.train; i++)
+        cw_onednn_take(&turn[i], &net->bytes.acts, largest);
     for (int i = 0; i < net->desc.n_layers; i++) {
         cw_conv_layer *layer = &net->layer[i];
         if (net->desc.train) {
-            take(&layer->output, &net->bytes.acts, layer->output_bytes);
+            cw_onednn_take(&layer->output, &net->bytes.acts, layer->output_bytes);
         } else {
             layer->output = turn[i % 2];
         }
     }
     for (int i = 0; i < 2 && net->desc.train; i++) {
-        take(&net->gradient[i], &net->bytes.scratch, largest);
+        cw_onednn_take(&net->gradient[i], &net->bytes.scratch, largest);
     }
 }
 
@@ -295,9 +290,9 @@ static void carve_scratch(cw_convnet *net) {
     size_t threads = (size_t)net->be->threads;
     net->sums_count = sums;
     net->strip_count = strips;
-    take(&net->sums, &net->bytes.scratch, sums * sizeof(float) * threads);
-    take(&net->strips, &net->bytes.scratch, strips * sizeof(float) * threads);
-    take(&net->prim_scratch, &net->bytes.scratch, prim);
+    cw_onednn_take(&net->sums, &net->bytes.scratch, sums * sizeof(float) * threads);
+    cw_onednn_take(&net->strips, &net->bytes.scratch, strips * sizeof(float) * threads);
+    cw_onednn_take(&net->prim_scratch, &net->bytes.scratch, prim);
 }
 
 cw_status cw_onednn_convnet_create(cw_backend *be, cw_convnet **out, const cw_convnet_desc *desc) {

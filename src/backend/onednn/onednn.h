@@ -40,6 +40,23 @@ static inline size_t cw_onednn_aligned(size_t bytes) {
     return (bytes + CW_ALIGN - 1) / CW_ALIGN * CW_ALIGN;
 }
 
+/* A part of a block of memory: its byte, behind what is used so far. */
+static inline void cw_onednn_take(size_t *at, size_t *used, size_t bytes) {
+    cw_arena arena = {.used = *used};
+    *at = arena.used;
+    cw_arena_take(&arena, bytes, 1);
+    *used = arena.used;
+}
+
+/* A sample's crop in its frame: the first pixel of a channel. */
+static inline const uint8_t *cw_onednn_crop_corner(const cw_image_batch *im, int64_t b,
+                                                   int64_t channel) {
+    const uint8_t *frame = im->frames[b * im->stack + channel / im->frame_channels];
+    int64_t plane = im->frame_height * im->frame_width;
+    return frame + channel % im->frame_channels * plane + im->offset_y[b] * im->frame_width +
+           im->offset_x[b];
+}
+
 /* Makes state->product_scratch at least that large. */
 cw_status cw_onednn_grow_scratch(cw_onednn *state, size_t bytes);
 

@@ -12,11 +12,6 @@ enum { SIDE = 32, STEP = 32, STEP_FACTORS = SIDE * STEP };
 #define PRODUCT_ROWS  SIDE
 #define TERM_MULTIPLE STEP
 
-/* The first of 16 lanes: `n`, if there are so many. */
-AMX_INLINE __mmask16 first_lanes(int64_t n) {
-    return n >= 16 ? 0xffff : n > 0 ? (__mmask16)((1U << n) - 1) : 0;
-}
-
 /* 32 terms side by side, rounded; as many of them as the two masks say, zeros for the others. */
 AMX_INLINE __m512i take_terms(const float *from, __mmask16 first, __mmask16 second) {
     __m512 low = _mm512_maskz_loadu_ps(first, from);
@@ -43,8 +38,8 @@ AMX_INLINE void put_tile(factor *to, const __m512i tile[16]) {
 /* A step of 16 rows or columns as `tile`: the terms of each side by side. */
 AMX_INLINE void take_neighbours(__m512i tile[16], const float *from, int64_t step, int64_t count,
                                 int64_t k) {
-    __mmask16 first = first_lanes(k);
-    __mmask16 second = first_lanes(k - 16);
+    __mmask16 first = amx_lanes(k);
+    __mmask16 second = amx_lanes(k - 16);
     if (count >= 16) {
 #pragma GCC unroll 16
         for (int i = 0; i < 16; i++) tile[i] = take_terms(from + i * step, first, second);
@@ -58,7 +53,7 @@ AMX_INLINE void take_neighbours(__m512i tile[16], const float *from, int64_t ste
 /* A step of 16 rows or columns as `tile`: by pairs of terms, (16 pairs, 16 columns, 2). */
 AMX_INLINE void take_across(__m512i tile[16], const float *from, int64_t k_step, int64_t count,
                             int64_t k) {
-    __mmask16 lanes = first_lanes(count);
+    __mmask16 lanes = amx_lanes(count);
     if (k >= STEP) {
 #pragma GCC unroll 16
         for (int i = 0; i < 16; i++) tile[i] = take_pairs(from + 2 * i * k_step, k_step, lanes, 0);
@@ -112,7 +107,7 @@ static void pack_columns(void *to, const float *from, int64_t k_step, int64_t co
 /* Rows of 32 floats at `tile` to c, or added to it. */
 AMX_INLINE void put_rows(const cw_product_tile *t, const float *tile) {
     for (int64_t b = 0; b < SIDE; b += 16) {
-        __mmask16 lanes = first_lanes(t->columns - b);
+        __mmask16 lanes = amx_lanes(t->columns - b);
         for (int64_t r = 0; r < t->rows && lanes != 0; r++) {
             float *at = t->c + r * t->row_step + b;
             __m512 value = _mm512_load_ps(tile + r * SIDE + b);
@@ -127,7 +122,7 @@ AMX_INLINE void put_columns(const cw_product_tile *t, const float *tile) {
     for (int64_t part = 0; part < 4; part++) {
         int64_t row = part / 2 * 16;
         int64_t column = part % 2 * 16;
-        __mmask16 lanes = first_lanes(t->rows - row);
+        __mmask16 lanes = amx_lanes(t->rows - row);
         __m512i lines[16];
         for (int i = 0; i < 16; i++) {
             lines[i] = _mm512_load_si512(tile + (row + i) * SIDE + column);
@@ -153,11 +148,7 @@ static void product_tile(const cw_product_tile *t) {
         amx_zero();
     }
     for (int64_t i = 0; i < t->k; i += STEP, a += STEP_FACTORS, b += STEP_FACTORS) {
-        _tile_loadd(4, a, 64);
-        _tile_loadd(5, a + STEP_FACTORS / 2, 64);
-        _tile_loadd(6, b, 64);
-        _tile_loadd(7, b + STEP_FACTORS / 2, 64);
-        amx_multiply();
+        amx_step(a, a + STEP_FACTORS / 2, 64, b, b + STEP_FACTORS / 2, 64);
     }
     if (in_place) {
         amx_store(t->c, step);

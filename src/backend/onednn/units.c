@@ -25,13 +25,10 @@ static void input_body(void *context, int64_t begin, int64_t end) {
     const unit_job *job = context;
     const cw_units *u = job->units;
     const cw_image_batch *im = job->images;
-    int64_t plane = im->frame_height * im->frame_width;
     const uint8_t *planes[CW_UNIT_PLANES];
     for (int64_t b = begin; b < end; b++) {
-        int64_t corner = im->offset_y[b] * im->frame_width + im->offset_x[b];
         for (int64_t c = 0; c < u->desc.channels; c++) {
-            planes[c] = im->frames[b * im->stack + c / im->frame_channels] +
-                        c % im->frame_channels * plane + corner;
+            planes[c] = cw_onednn_crop_corner(im, b, c);
         }
         u->kernels->interleave(cw_unit_at(job->acts, (size_t)b * u->image_bytes), planes,
                                u->desc.channels, u->desc.height, u->desc.width, im->frame_width);
@@ -161,7 +158,7 @@ static void inner_weights(const cw_units *u, char *own, int i, const uint16_t *x
 static void add_gradients(const unit_job *job, char *own, int i, int64_t b) {
     const cw_units *u = job->units;
     const unit_layer *l = &u->layer[i];
-    int64_t count = cw_unit_round_up(l->oh * u->pitch, CW_UNIT);
+    int64_t count = cw_onednn_round_up(l->oh * u->pitch, CW_UNIT);
     float *sums = (float *)cw_unit_at(own, u->sums) + l->sums;
     float *bias_sums = sums + l->conv.terms * CW_UNIT * u->desc.filters;
     u->kernels->row_sums(bias_sums, cw_unit_at(own, u->rows), u->row_step, count, u->desc.filters);
@@ -182,7 +179,7 @@ static void backward_sample(const unit_job *job, char *own, int64_t b) {
     u->kernels->feature_rows(rows, u->row_step, job->dfeatures + b * per_sample,
                              job->features + b * per_sample, &u->features);
     u->kernels->transpose(dy, filters, rows, u->row_step, filters,
-                          cw_unit_round_up(u->features.h * u->pitch, CW_UNIT));
+                          cw_onednn_round_up(u->features.h * u->pitch, CW_UNIT));
     clear_behind(u, dy, u->features.h);
     for (int i = last; i > 0; i--) {
         add_gradients(job, own, i, b);
@@ -192,7 +189,7 @@ static void backward_sample(const unit_job *job, char *own, int64_t b) {
                          map_of(job, own, i - 1, b), &u->layer[i].data);
         clear_behind(u, dx, lines);
         u->kernels->transpose(rows, u->row_step, dx, filters,
-                              cw_unit_round_up(lines * u->pitch, CW_UNIT), filters);
+                              cw_onednn_round_up(lines * u->pitch, CW_UNIT), filters);
         dy = dx;
     }
     add_gradients(job, own, 0, b);

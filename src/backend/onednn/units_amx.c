@@ -166,11 +166,8 @@ AMX_INLINE void sum_up(sum_tile out, const char *in, int64_t block, const uint16
     int64_t row = 0;
     amx_zero();
     for (int64_t k = 0; k < conv->terms; k++, weights += CW_UNIT * CW_UNIT) {
-        _tile_loadd(4, first + conv->term_at[k], step);
-        _tile_loadd(5, second + conv->term_at[k], step);
-        _tile_loadd(6, weights, 64);
-        _tile_loadd(7, weights + CW_UNIT * CW_UNIT / 2, 64);
-        amx_multiply();
+        amx_step(first + conv->term_at[k], second + conv->term_at[k], step, weights,
+                 weights + CW_UNIT * CW_UNIT / 2, 64);
         int64_t stop = row + rows < w->rows ? row + rows : w->rows;
         put(to, w, row, stop);
         row = stop;
@@ -266,13 +263,9 @@ static void features(float *out, const void *in, const uint16_t *weights, const 
     convolve(in, weights, &to, put_features);
 }
 
-AMX_INLINE __mmask16 first_lanes(int64_t n) {
-    return n >= BLOCK ? 0xffff : n > 0 ? (__mmask16)((1U << n) - 1) : 0;
-}
-
 /* Up to 16 gradients, zero where the feature is not above 0 and behind the n-th. */
 AMX_INLINE __m512 alive_gradients(const float *dfeatures, const float *features, int64_t n) {
-    __mmask16 lanes = first_lanes(n);
+    __mmask16 lanes = amx_lanes(n);
     __m512 y = _mm512_maskz_loadu_ps(lanes, features);
     __mmask16 alive = _mm512_cmp_ps_mask(y, _mm512_setzero_ps(), _CMP_GT_OQ);
     return _mm512_maskz_loadu_ps(alive & lanes, dfeatures);
@@ -368,11 +361,7 @@ static void weights(float *sum, const uint16_t *rows, int64_t step, const uint16
     size_t row_bytes = (size_t)step * sizeof *rows;
     for (int64_t p = 0; p < pixels; p += 32) {
         const char *b = (const char *)pairs + p / 2 * pair_bytes;
-        _tile_loadd(4, rows + p, row_bytes);
-        _tile_loadd(5, rows + 16 * step + p, row_bytes);
-        _tile_loadd(6, b, (size_t)pair_bytes);
-        _tile_loadd(7, b + 64, (size_t)pair_bytes);
-        amx_multiply();
+        amx_step(rows + p, rows + 16 * step + p, row_bytes, b, b + 64, (size_t)pair_bytes);
     }
     amx_store(sum, CW_UNIT * sizeof *sum);
 }

@@ -3,11 +3,6 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-static void take(size_t *at, size_t *used, size_t bytes) {
-    *at = (*used + CW_ALIGN - 1) / CW_ALIGN * CW_ALIGN;
-    *used = *at + bytes;
-}
-
 /* ---- geometry ---- */
 
 bool cw_units_fit(const cw_convnet_desc *d) {
@@ -30,7 +25,7 @@ static void place_first(const cw_units *u, unit_layer *l, int64_t *place) {
     cw_unit_conv *c = &l->conv;
     c->terms = count_terms(u, 0);
     c->pixel_bytes = d->first_stride * pixel;
-    c->blocks = cw_unit_round_up(per_line * l->oh, 2);
+    c->blocks = cw_onednn_round_up(per_line * l->oh, 2);
     int64_t *term_at = place;
     int64_t *in_at = term_at + c->terms;
     int64_t *out_at = in_at + c->blocks;
@@ -57,7 +52,7 @@ static void place_inner(const cw_units *u, cw_unit_conv *c, int64_t lines, int s
     int64_t pixel = u->desc.filters * (int64_t)sizeof(uint16_t);
     c->terms = count_terms(u, 1);
     c->pixel_bytes = pixel;
-    c->blocks = cw_unit_round_up(lines * u->pitch, 32) / 16;
+    c->blocks = cw_onednn_round_up(lines * u->pitch, 32) / 16;
     int64_t *term_at = place;
     int64_t *in_at = term_at + c->terms;
     int64_t *out_at = in_at + c->blocks;
@@ -77,7 +72,7 @@ static void place_inner(const cw_units *u, cw_unit_conv *c, int64_t lines, int s
 }
 
 static int64_t map_pixels(const cw_units *u, int64_t lines) {
-    return cw_unit_round_up(lines * u->pitch, CW_UNIT) + CW_UNIT_TAIL;
+    return cw_onednn_round_up(lines * u->pitch, CW_UNIT) + CW_UNIT_TAIL;
 }
 
 static cw_status place_layer(cw_units *u, int i) {
@@ -85,7 +80,7 @@ static cw_status place_layer(cw_units *u, int i) {
     int64_t terms = count_terms(u, i);
     int64_t lines = i == 0 ? l->oh : u->layer[i - 1].oh;
     int64_t blocks =
-        i == 0 ? (l->ow + 15) / 16 * l->oh + 1 : cw_unit_round_up(lines * u->pitch, 32) / 16;
+        i == 0 ? (l->ow + 15) / 16 * l->oh + 1 : cw_onednn_round_up(lines * u->pitch, 32) / 16;
     size_t each = (size_t)(terms + 2 * blocks);
     CW_TRY(cw_alloc(&l->places, 2 * each, sizeof *l->places, "the places of a convolution"));
     l->conv.groups = l->data.groups = u->desc.filters / CW_UNIT;
@@ -123,16 +118,16 @@ static void carve_layers(cw_units *u, cw_convnet_bytes *bytes) {
     size_t pixel = (size_t)d->filters * sizeof(uint16_t);
     size_t input;
     u->image_bytes = (size_t)(d->height * d->width * d->channels);
-    take(&input, &bytes->acts, (size_t)d->batch * u->image_bytes);
+    cw_onednn_take(&input, &bytes->acts, (size_t)d->batch * u->image_bytes);
     for (int i = 0; i < d->n_layers; i++) {
         unit_layer *l = &u->layer[i];
         size_t weights = (size_t)(count_terms(u, i) * CW_UNIT * d->filters) * sizeof(uint16_t);
-        take(&l->forward, &bytes->packed, weights);
-        if (d->train && i > 0) take(&l->backward, &bytes->packed, weights);
-        take(&l->bias, &bytes->packed, (size_t)d->filters * sizeof(float));
+        cw_onednn_take(&l->forward, &bytes->packed, weights);
+        if (d->train && i > 0) cw_onednn_take(&l->backward, &bytes->packed, weights);
+        cw_onednn_take(&l->bias, &bytes->packed, (size_t)d->filters * sizeof(float));
         l->map_bytes = (size_t)map_pixels(u, l->oh) * pixel;
         if (d->train && i + 1 < d->n_layers) {
-            take(&l->map, &bytes->acts, (size_t)d->batch * l->map_bytes);
+            cw_onednn_take(&l->map, &bytes->acts, (size_t)d->batch * l->map_bytes);
         }
         l->sums = u->sum_count;
         u->sum_count += (size_t)(count_terms(u, i) * CW_UNIT * d->filters + d->filters);
@@ -151,25 +146,25 @@ static void carve_threads(cw_units *u, cw_convnet_bytes *bytes) {
     int64_t pixels = map_pixels(u, u->layer[0].oh);
     size_t used = 0;
     u->pixel_bytes = count_pixel_bytes(u);
-    take(&u->pixels, &used, u->pixel_bytes);
+    cw_onednn_take(&u->pixels, &used, u->pixel_bytes);
     if (!d->train) {
-        for (int i = 0; i < 2; i++) take(&u->map[i], &used, u->layer[0].map_bytes);
+        for (int i = 0; i < 2; i++) cw_onednn_take(&u->map[i], &used, u->layer[0].map_bytes);
     } else {
         /* Rows that are a multiple of 4096 bytes apart would share their cache sets. */
         u->row_step = pixels + 32;
         size_t gradient = (size_t)(pixels + 2 * cw_unit_border(u)) * pixel;
-        for (int i = 0; i < 2; i++) take(&u->gradient[i], &used, gradient);
-        take(&u->rows, &used, (size_t)(u->row_step * d->filters) * sizeof(uint16_t));
-        for (int i = 0; i < 2; i++) take(&u->pairs[i], &used, (size_t)pixels * pixel);
-        take(&u->sums, &used, u->sum_count * sizeof(float));
+        for (int i = 0; i < 2; i++) cw_onednn_take(&u->gradient[i], &used, gradient);
+        cw_onednn_take(&u->rows, &used, (size_t)(u->row_step * d->filters) * sizeof(uint16_t));
+        for (int i = 0; i < 2; i++) cw_onednn_take(&u->pairs[i], &used, (size_t)pixels * pixel);
+        cw_onednn_take(&u->sums, &used, u->sum_count * sizeof(float));
     }
-    take(&u->thread_bytes, &used, 0);
+    cw_onednn_take(&u->thread_bytes, &used, 0);
     bytes->scratch = (size_t)u->threads * u->thread_bytes;
 }
 
 static cw_status place_pixels(cw_units *u) {
     const unit_layer *l = &u->layer[0];
-    int64_t pixels = cw_unit_round_up(l->oh * u->pitch, CW_UNIT);
+    int64_t pixels = cw_onednn_round_up(l->oh * u->pitch, CW_UNIT);
     CW_TRY(cw_alloc(&u->pixel_at, (size_t)pixels, sizeof *u->pixel_at, "places of pixels"));
     int64_t line = u->desc.width * u->desc.channels * (int64_t)sizeof(uint16_t);
     for (int64_t p = 0; p < l->oh * u->pitch; p++) {

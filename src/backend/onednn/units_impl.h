@@ -2,7 +2,7 @@
 #ifndef CW_BACKEND_ONEDNN_UNITS_IMPL_H
 #define CW_BACKEND_ONEDNN_UNITS_IMPL_H
 
-#include "backend/onednn/units.h"
+#include "backend/onednn/onednn.h"
 
 /* Most channels of an image. */
 #define CW_UNIT_PLANES 256
@@ -47,10 +47,6 @@ struct cw_units {
 
 static inline void *cw_unit_at(const void *base, size_t byte) {
     return (char *)base + byte;
-}
-
-static inline int64_t cw_unit_round_up(int64_t n, int64_t to) {
-    return (n + to - 1) / to * to;
 }
 
 /* Blocks of 32 terms of one line of the first layer's 3x3 window. */

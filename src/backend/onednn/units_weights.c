@@ -1,6 +1,5 @@
 /* Weights between OIHW in f32 and the blocks that matrix units multiply, and their gradients back.
  */
-#include "backend/onednn/kernels.h"
 #include "backend/onednn/units_impl.h"
 #include "base/parallel.h"
 
@@ -88,35 +87,40 @@ typedef struct collect_job {
     const void *scratch;
 } collect_job;
 
+/* A float of the first thread's sums and the same of the others, in order. */
+static float add_threads(const cw_units *u, const float *first) {
+    size_t step = u->thread_bytes / sizeof *first;
+    float sum = 0;
+    for (int p = 0; p < u->threads; p++) sum += first[(size_t)p * step];
+    return sum;
+}
+
+/* Filter f of layer i. */
+static void collect_filter(const collect_job *job, int i, int64_t f) {
+    const cw_units *u = job->units;
+    const unit_layer *l = &u->layer[i];
+    int64_t groups = u->desc.filters / CW_UNIT;
+    const float *sums = (const float *)cw_unit_at(job->scratch, u->sums) + l->sums;
+    float *dweight = job->dparams + l->param;
+    const float *row = sums + f / CW_UNIT * CW_UNIT * CW_UNIT + f % CW_UNIT * CW_UNIT;
+    for (int64_t k = 0; k < l->conv.terms; k++, row += groups * CW_UNIT * CW_UNIT) {
+        for (int64_t t = 0; t < CW_UNIT; t++) {
+            int64_t inner = (k % groups * CW_UNIT + t) * 9 + k / groups;
+            int64_t tap = i == 0 ? first_tap(u, k, t) : inner;
+            if (tap < 0) continue;
+            float sum = add_threads(u, row + cw_unit_column(t));
+            dweight[f * l->c * 9 + tap] = i == 0 ? sum / 255.0F : sum;
+        }
+    }
+    dweight[l->n_weight + (size_t)f] =
+        add_threads(u, sums + l->conv.terms * CW_UNIT * u->desc.filters + f);
+}
+
 /* Items are filters. */
 static void collect_body(void *context, int64_t begin, int64_t end) {
     const collect_job *job = context;
-    const cw_units *u = job->units;
-    int64_t groups = u->desc.filters / CW_UNIT;
-    size_t step = u->thread_bytes / sizeof(float);
-    for (int i = 0; i < u->desc.n_layers; i++) {
-        const unit_layer *l = &u->layer[i];
-        const float *sums = (const float *)cw_unit_at(job->scratch, u->sums) + l->sums;
-        float *dweight = job->dparams + l->param;
-        for (int64_t f = begin; f < end; f++) {
-            const float *row = sums + f / CW_UNIT * CW_UNIT * CW_UNIT + f % CW_UNIT * CW_UNIT;
-            for (int64_t k = 0; k < l->conv.terms; k++, row += groups * CW_UNIT * CW_UNIT) {
-                for (int64_t t = 0; t < CW_UNIT; t++) {
-                    int64_t tap = first_tap(u, k, t);
-                    if (i > 0) tap = (k % groups * CW_UNIT + t) * 9 + k / groups;
-                    if (i == 0 && tap < 0) continue;
-                    float sum = 0;
-                    for (int p = 0; p < u->threads; p++) {
-                        sum += row[(size_t)p * step + (size_t)cw_unit_column(t)];
-                    }
-                    dweight[f * l->c * 9 + tap] = i == 0 ? sum / 255.0F : sum;
-                }
-            }
-            const float *bias = sums + l->conv.terms * CW_UNIT * u->desc.filters + f;
-            float sum = 0;
-            for (int p = 0; p < u->threads; p++) sum += bias[(size_t)p * step];
-            dweight[l->n_weight + (size_t)f] = sum;
-        }
+    for (int i = 0; i < job->units->desc.n_layers; i++) {
+        for (int64_t f = begin; f < end; f++) collect_filter(job, i, f);
     }
 }
 
