@@ -27,7 +27,8 @@ static void carve(cw_actor *actor, cw_arena *arena) {
     actor->acts = cw_arena_take(arena, bytes.acts, 1);
     actor->packed = cw_arena_take(arena, bytes.packed, 1);
     actor->scratch = cw_arena_take(arena, bytes.scratch, 1);
-    actor->features = cw_arena_tensor_2d(arena, dtype, actor->n, agent->layout.head.inputs);
+    actor->features = cw_arena_tensor_2d(arena, cw_agent_feature_dtype(agent, actor->n), actor->n,
+                                         agent->layout.head.inputs);
     cw_head_carve(&actor->head, arena, dtype, &agent->layout.head, actor->n, false);
     cw_head_carve(&actor->query, arena, dtype, &agent->layout.head, actor->n, false);
     cw_mlp_carve(&actor->trunk, arena, dtype, &agent->layout.trunk, actor->n);

@@ -65,11 +65,19 @@ static void carve_heads(cw_agent *agent, cw_arena *arena) {
     w->dz_actor = cw_arena_tensor_2d(arena, dtype, batch, features);
 }
 
+cw_dtype cw_agent_feature_dtype(const cw_agent *agent, int64_t n) {
+    const cw_head_shape *head = &agent->layout.head;
+    cw_convnet_desc desc = agent->layout.conv;
+    desc.batch = n;
+    return agent->be->ops->feature_dtype(agent->be, &desc,
+                                         head->hidden > 0 ? head->hidden : head->features);
+}
+
 static void carve_convs(cw_agent *agent, cw_arena *arena) {
     cw_workspace *w = &agent->w;
     const cw_ops *ops = agent->be->ops;
-    cw_dtype dtype = agent->be->dtype;
     int64_t batch = agent->layout.conv.batch, flat = agent->layout.head.inputs;
+    cw_dtype dtype = cw_agent_feature_dtype(agent, batch);
     cw_convnet_bytes train, infer;
     ops->convnet_bytes(agent->train_net, &train);
     ops->convnet_bytes(agent->infer_net, &infer);

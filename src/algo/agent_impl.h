@@ -26,7 +26,7 @@ typedef struct cw_workspace {
     void *acts_other;    /* next observations and positives: forward only */
     void *packed_train, *packed_infer;
     void *scratch;
-    cw_tensor features_obs;      /* (B, F*P*P) */
+    cw_tensor features_obs;      /* (B, F*P*P); this and the next three as feature_dtype says */
     cw_tensor features_contrast; /* (B, F*P*P) single-frame anchors */
     cw_tensor features_other;    /* (B, F*P*P) */
     cw_tensor dfeatures;         /* (B, F*P*P) */
@@ -76,5 +76,8 @@ struct cw_agent {
     int64_t step; /* of the update in progress, for messages */
     double seconds[CW_PHASE_COUNT];
 };
+
+/* Element type of the features of `n` stacks between convolutions and heads. */
+cw_dtype cw_agent_feature_dtype(const cw_agent *agent, int64_t n);
 
 #endif

@@ -43,6 +43,13 @@ static cw_status reals(stand *s, int64_t rows, int64_t columns, cw_tensor *out) 
     return CW_OK;
 }
 
+/* Features, or a gradient to them, in the type that the call had them in; zeros when bf16. */
+static cw_status features(stand *s, int64_t rows, int64_t columns, cw_tensor *out) {
+    if (!s->call->bf16_features) return reals(s, rows, columns, out);
+    *out = cw_tensor_2d(CW_BF16, NULL, rows, columns);
+    return take(s, cw_tensor_bytes(out), &out->data);
+}
+
 static cw_status random_images(stand *s, const cw_convnet_desc *d) {
     cw_image_batch im = {.n = d->batch,
                          .stack = 1,
@@ -83,8 +90,8 @@ static cw_status open_conv(stand *s) {
     CW_TRY(take(s, bytes.scratch, &s->scratch));
     CW_TRY(reals(s, 1, cw_convnet_param_count(desc), &params));
     CW_TRY(reals(s, 1, cw_convnet_param_count(desc), &dparams));
-    CW_TRY(reals(s, desc->batch, cw_convnet_features(desc), &s->features));
-    CW_TRY(reals(s, desc->batch, cw_convnet_features(desc), &s->dfeatures));
+    CW_TRY(features(s, desc->batch, cw_convnet_features(desc), &s->features));
+    CW_TRY(features(s, desc->batch, cw_convnet_features(desc), &s->dfeatures));
     CW_TRY(random_images(s, desc));
     s->params = params.data;
     s->dparams = dparams.data;
@@ -100,7 +107,7 @@ static cw_status open_dense(stand *s) {
     bool product = c->kind == CW_CALL_MATMUL;
     bool flip_a = product && c->a_transposed;
     bool as_columns = product && !c->b_transposed; /* a linear layer's weights are (N, M) */
-    CW_TRY(reals(s, flip_a ? k : m, flip_a ? m : k, &s->x));
+    CW_TRY(features(s, flip_a ? k : m, flip_a ? m : k, &s->x));
     CW_TRY(reals(s, as_columns ? k : n, as_columns ? n : k, &s->w));
     CW_TRY(reals(s, m, n, &s->y));
     CW_TRY(reals(s, 1, n, &s->b));

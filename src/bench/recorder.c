@@ -36,8 +36,8 @@ static bool same_conv(const cw_convnet_desc *a, const cw_convnet_desc *b) {
 static bool same_call(const cw_call *a, const cw_call *b) {
     return a->kind == b->kind && same_conv(&a->conv, &b->conv) && a->rows == b->rows &&
            a->inputs == b->inputs && a->outputs == b->outputs && a->bias == b->bias &&
-           a->relu == b->relu && a->a_transposed == b->a_transposed &&
-           a->b_transposed == b->b_transposed;
+           a->relu == b->relu && a->bf16_features == b->bf16_features &&
+           a->a_transposed == b->a_transposed && a->b_transposed == b->b_transposed;
 }
 
 static void note(cw_recorder *recorder, const cw_call *call, double seconds) {
@@ -100,16 +100,25 @@ static cw_status convnet_input(cw_convnet *net, void *acts, const cw_image_batch
            net->recorder->inner->ops->convnet_input(net->inner, acts, images));
 }
 
+static cw_dtype feature_dtype(const cw_backend *be, const cw_convnet_desc *desc, int64_t outputs) {
+    const cw_recorder *recorder = (const cw_recorder *)be;
+    return recorder->inner->ops->feature_dtype(recorder->inner, desc, outputs);
+}
+
 static cw_status convnet_forward(cw_convnet *net, cw_tensor *features, void *acts,
                                  const void *packed, void *scratch) {
-    cw_call call = {.kind = CW_CALL_CONV_FORWARD, .conv = net->desc};
+    cw_call call = {.kind = CW_CALL_CONV_FORWARD,
+                    .conv = net->desc,
+                    .bf16_features = features->dtype == CW_BF16};
     RECORD(net->recorder, &call,
            net->recorder->inner->ops->convnet_forward(net->inner, features, acts, packed, scratch));
 }
 
 static cw_status convnet_backward(cw_convnet *net, void *dparams, void *acts, const void *packed,
                                   const cw_tensor *features, cw_tensor *dfeatures, void *scratch) {
-    cw_call call = {.kind = CW_CALL_CONV_BACKWARD, .conv = net->desc};
+    cw_call call = {.kind = CW_CALL_CONV_BACKWARD,
+                    .conv = net->desc,
+                    .bf16_features = features->dtype == CW_BF16};
     RECORD(net->recorder, &call,
            net->recorder->inner->ops->convnet_backward(net->inner, dparams, acts, packed, features,
                                                        dfeatures, scratch));
@@ -125,7 +134,8 @@ static cw_status linear_forward(cw_backend *be, cw_tensor *y, const cw_tensor *x
                     .inputs = x->shape[1],
                     .outputs = w->shape[0],
                     .bias = b != NULL,
-                    .relu = relu};
+                    .relu = relu,
+                    .bf16_features = x->dtype == CW_BF16};
     RECORD(recorder, &call,
            recorder->inner->ops->linear_forward(recorder->inner, y, x, w, b, relu));
 }
@@ -136,7 +146,8 @@ static cw_status linear_backward_data(cw_backend *be, cw_tensor *dx, const cw_te
     cw_call call = {.kind = CW_CALL_LINEAR_DATA,
                     .rows = dy->shape[0],
                     .inputs = w->shape[1],
-                    .outputs = w->shape[0]};
+                    .outputs = w->shape[0],
+                    .bf16_features = dx->dtype == CW_BF16};
     RECORD(recorder, &call, recorder->inner->ops->linear_backward_data(recorder->inner, dx, dy, w));
 }
 
@@ -147,7 +158,8 @@ static cw_status linear_backward_weights(cw_backend *be, cw_tensor *dw, cw_tenso
                     .rows = dy->shape[0],
                     .inputs = dw->shape[1],
                     .outputs = dw->shape[0],
-                    .bias = db != NULL};
+                    .bias = db != NULL,
+                    .bf16_features = x->dtype == CW_BF16};
     RECORD(recorder, &call,
            recorder->inner->ops->linear_backward_weights(recorder->inner, dw, db, dy, x));
 }
@@ -189,6 +201,7 @@ void cw_recorder_init(cw_recorder *recorder, cw_backend *inner) {
     ops->convnet_bytes = convnet_bytes;
     ops->convnet_pack = convnet_pack;
     ops->convnet_input = convnet_input;
+    ops->feature_dtype = feature_dtype;
     ops->convnet_forward = convnet_forward;
     ops->convnet_backward = convnet_backward;
     ops->convnet_input_gradient = NULL; /* test access of real backends only */

@@ -28,6 +28,7 @@ typedef struct cw_call {
     cw_convnet_desc conv;            /* convolutions */
     int64_t rows, inputs, outputs;   /* linear: B, M, N; matmul: m, k, n; adam, ema: 1, n, 1 */
     bool bias, relu;                 /* linear_forward */
+    bool bf16_features;              /* of a convnet, or of a linear layer as x or dx */
     bool a_transposed, b_transposed; /* matmul */
     int64_t calls;
     double seconds; /* of all calls */

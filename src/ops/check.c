@@ -112,8 +112,8 @@ cw_status cw_check_features(const char *op, const char *argument, const cw_convn
 }
 
 cw_status cw_check_linear(const char *op, cw_dtype dtype, const cw_tensor *y, const cw_tensor *x,
-                          const cw_tensor *w, const cw_tensor *b) {
-    CW_TRY(cw_check_2d(op, "the input", dtype, x, x->shape[0], x->shape[1]));
+                          cw_dtype x_dtype, const cw_tensor *w, const cw_tensor *b) {
+    CW_TRY(cw_check_2d(op, "the input", x_dtype, x, x->shape[0], x->shape[1]));
     CW_TRY(cw_check_2d(op, "the weight", dtype, w, w->shape[0], x->shape[1]));
     CW_TRY(cw_check_2d(op, "the output", dtype, y, x->shape[0], w->shape[0]));
     return b == NULL ? CW_OK : cw_check_count(op, "the bias", dtype, b, w->shape[0]);

@@ -23,9 +23,10 @@ cw_status cw_check_2d(const char *op, const char *argument, cw_dtype dtype, cons
 cw_status cw_check_count(const char *op, const char *argument, cw_dtype dtype,
                          const cw_tensor *tensor, int64_t count);
 
-/* y (B,N), x (B,M), w (N,M), b (N) or NULL: the shapes that all three linear ops share. */
+/* y (B,N), x (B,M) of x_dtype, w (N,M), b (N) or NULL: the shapes that all three linear ops share.
+ */
 cw_status cw_check_linear(const char *op, cw_dtype dtype, const cw_tensor *y, const cw_tensor *x,
-                          const cw_tensor *w, const cw_tensor *b);
+                          cw_dtype x_dtype, const cw_tensor *w, const cw_tensor *b);
 
 /* c (m,n) = op(a) op(b); *k receives the length of the sums. */
 cw_status cw_check_matmul(cw_dtype dtype, const cw_tensor *c, const cw_tensor *a, bool a_transposed,

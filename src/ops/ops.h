@@ -92,12 +92,17 @@ typedef struct cw_ops {
      * (in whichever layer the backend folds that factor). images->n must equal B.
      * The input stays in acts until the next call: forward may run again with other weights. */
     cw_status (*convnet_input)(cw_convnet *net, void *acts, const cw_image_batch *images);
-    /* features (B, F*H_L*W_L): output of the last ReLU. */
+    /* The element type that features, and the gradient to them, may have on their way between a
+     * convnet of that kind and a linear layer of N outputs: bf16 where both round them to it
+     * anyway, so that no result changes, else the backend's own type. */
+    cw_dtype (*feature_dtype)(const cw_backend *be, const cw_convnet_desc *desc, int64_t outputs);
+    /* features (B, F*H_L*W_L): output of the last ReLU; as feature_dtype says or of the backend's
+     * type. */
     cw_status (*convnet_forward)(cw_convnet *net, cw_tensor *features, void *acts,
                                  const void *packed, void *scratch);
     /* dparams: flat gradient, laid out as the parameters. `features` is the forward's output and
-     * dfeatures its gradient (both (B, F*H_L*W_L)); dfeatures may be changed. The gradient to
-     * the pixels is not computed. Only with desc.train. */
+     * dfeatures its gradient (both (B, F*H_L*W_L), of one type); dfeatures may be changed. The
+     * gradient to the pixels is not computed. Only with desc.train. */
     cw_status (*convnet_backward)(cw_convnet *net, void *dparams, void *acts, const void *packed,
                                   const cw_tensor *features, cw_tensor *dfeatures, void *scratch);
     /* Test access: the gradient to the input (B,C,H,W), already multiplied by 1/255, i.e. with
@@ -106,7 +111,7 @@ typedef struct cw_ops {
     cw_status (*convnet_input_gradient)(cw_convnet *net, cw_tensor *dinput, const void *acts,
                                         const void *packed, void *scratch);
 
-    /* ---- dense ---- */
+    /* ---- dense; x and dx may be features as feature_dtype says ---- */
     /* y = x w' + b, then ReLU if `relu`. b may be NULL. */
     cw_status (*linear_forward)(cw_backend *be, cw_tensor *y, const cw_tensor *x,
                                 const cw_tensor *w, const cw_tensor *b, bool relu);

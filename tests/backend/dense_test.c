@@ -1,7 +1,7 @@
 /* Matrix products, elementwise ops, rows and optimisers of the oneDNN backend against the
  * reference in f64, on values that both hold exactly. u below is 2^-24, half a unit in the last
  * place of f32. */
-#include "backend/onednn/onednn.h"
+#include "backend/onednn/product.h"
 #include "backend/support.h"
 #include "test.h"
 
@@ -229,6 +229,36 @@ static void check_wide(cw_backend *be, const int64_t shape[3], bool integers) {
     test_release();
 }
 
+/* x that is bf16 already gives the bits that the same numbers give in f32, and dx is rounded once.
+ */
+static void check_features(cw_backend *be, const int64_t shape[3]) {
+    int64_t batch = shape[0], m = shape[1], n = shape[2];
+    uint64_t seed = 8;
+    cw_tensor x32 = new_2d(CW_F32, batch, m, &seed), x16 = converted(&x32, CW_BF16);
+    for (int64_t i = 0; i < batch * m; i++) {
+        uint32_t bits = (uint32_t)((const uint16_t *)x16.data)[i] << 16;
+        memcpy((float *)x32.data + i, &bits, sizeof bits);
+    }
+    cw_tensor w = new_2d(CW_F32, n, m, &seed), b = new_1d(CW_F32, n, &seed);
+    cw_tensor dy = new_2d(CW_F32, batch, n, &seed);
+    const cw_tensor *x[2] = {&x32, &x16};
+    cw_tensor y[2], dx[2], dw[2];
+    for (int i = 0; i < 2; i++) {
+        y[i] = new_2d(CW_F32, batch, n, NULL);
+        dw[i] = new_2d(CW_F32, n, m, NULL);
+        dx[i] = new_2d(x[i]->dtype, batch, m, NULL);
+        assert_int_equal(be->ops->linear_forward(be, &y[i], x[i], &w, &b, true), CW_OK);
+        assert_int_equal(be->ops->linear_backward_data(be, &dx[i], &dy, &w), CW_OK);
+        assert_int_equal(be->ops->linear_backward_weights(be, &dw[i], NULL, &dy, x[i]), CW_OK);
+    }
+    assert_memory_equal(y[0].data, y[1].data, cw_tensor_bytes(&y[0]));
+    assert_memory_equal(dw[0].data, dw[1].data, cw_tensor_bytes(&dw[0]));
+    dx[0] = converted(&dx[0], CW_BF16);
+    assert_memory_equal(dx[0].data, dx[1].data, cw_tensor_bytes(&dx[0]));
+    check_guards();
+    test_release();
+}
+
 static void test_large_in_bf16(void **state) {
     (void)state;
     cw_backend *be = NULL;
@@ -242,6 +272,10 @@ static void test_large_in_bf16(void **state) {
     /* Small ones stay f32; these have 2^24 products and more. */
     static const int64_t shapes[][3] = {{128, 4096, 33}, {17, 4099, 257}, {3, 39200, 150}};
     for (int i = 0; i < 6; i++) check_wide(be, shapes[i / 2], i % 2 == 0);
+    if (cw_tiled_product_bf16(be->state)) { /* more rows than outputs, and fewer */
+        check_features(be, (int64_t[]){128, 4096, 33});
+        check_features(be, (int64_t[]){17, 4099, 257});
+    }
     cw_backend_destroy(be);
 }
 
@@ -562,6 +596,10 @@ static void test_refusals(void **state) {
         assert_int_equal(o->linear_forward(be, &y, &a, &b, &flat, false), CW_EINVAL);
         assert_int_equal(o->linear_backward_data(be, &a, &wrong, &b), CW_EINVAL);
         assert_int_equal(o->linear_backward_weights(be, &a, NULL, &y, &a), CW_EINVAL);
+        cw_tensor rounded = new_2d(CW_BF16, 3, 4, NULL); /* too small a layer for it */
+        assert_int_equal(o->linear_forward(be, &y, &rounded, &b, NULL, false), CW_EINVAL);
+        assert_int_equal(o->linear_backward_data(be, &rounded, &y, &b), CW_EINVAL);
+        assert_int_equal(o->linear_backward_weights(be, &b, NULL, &y, &rounded), CW_EINVAL);
         assert_int_equal(o->matmul(be, &y, &a, true, &b, true), CW_EINVAL);
         assert_int_equal(o->add(be, &y, &a), CW_EINVAL);
         assert_int_equal(o->relu_backward(be, &y, &a), CW_EINVAL);

@@ -22,6 +22,7 @@ static void set_steps(bool swapped, int64_t rows, int64_t columns, int64_t *row,
 
 /* Largest share of the tolerance that an element uses. */
 static double judge(const cw_kernels *kernels, const cw_tiled_product *p) {
+    const float *a = p->a, *b = p->b, *c = p->c;
     double sum_error = 4 * sqrt((double)p->k) * ldexp(1, -24);
     double factor_error = kernels->factor_bytes == 2 ? 6 * sqrt(2 / 3.0) * ldexp(1, -8) : 0;
     double worst = 0;
@@ -29,12 +30,12 @@ static double judge(const cw_kernels *kernels, const cw_tiled_product *p) {
         for (int64_t j = 0; j < p->n; j++) {
             double want = 0, squares = 0;
             for (int64_t k = 0; k < p->k; k++) {
-                double term = (double)p->a[i * p->a_row + k * p->a_k] *
-                              (double)p->b[k * p->b_k + j * p->b_column];
+                double term =
+                    (double)a[i * p->a_row + k * p->a_k] * (double)b[k * p->b_k + j * p->b_column];
                 want += term;
                 squares += term * term;
             }
-            double got = (double)p->c[i * p->c_row + j * p->c_column];
+            double got = (double)c[i * p->c_row + j * p->c_column];
             double spread = sqrt(squares);
             double allowed = sum_error * (fabs(want) + 3 * spread) + factor_error * spread;
             double share = fabs(got - want) / allowed;
@@ -95,7 +96,73 @@ static void test_products(void **context) {
     }
 }
 
+/* bf16 of a tensor whose values it holds, or to which it rounds. */
+static cw_tensor rounded(const cw_kernels *kernels, const cw_tensor *from) {
+    cw_tensor to = *from;
+    to.dtype = CW_BF16;
+    to.data = guarded(cw_tensor_bytes(&to));
+    kernels->to_bf16(to.data, from->data, (size_t)cw_tensor_count(from));
+    return to;
+}
+
+static void round_in_place(const cw_kernels *kernels, cw_tensor *t) {
+    cw_tensor bits = rounded(kernels, t);
+    for (int64_t i = 0; i < cw_tensor_count(t); i++) {
+        uint32_t wide = (uint32_t)((uint16_t *)bits.data)[i] << 16;
+        memcpy((float *)t->data + i, &wide, sizeof wide);
+    }
+}
+
+/* Factors that are bf16 already give the bits that the same numbers give in f32, and c the sums
+ * rounded once. kind: 1 a, 2 b, 4 c is bf16. */
+static void run_bf16(cw_onednn *state, int threads, const int64_t s[3], int order, int kind) {
+    uint64_t seed = 70 + (uint64_t)order;
+    cw_tiled_product p = {.m = s[0], .n = s[1], .k = s[2]};
+    cw_tensor a = new_2d(CW_F32, p.m, p.k, &seed), b = new_2d(CW_F32, p.k, p.n, &seed);
+    cw_tensor c = new_2d(CW_F32, p.m, p.n, NULL), got = new_2d(CW_F32, p.m, p.n, NULL);
+    round_in_place(state->kernels, &a);
+    round_in_place(state->kernels, &b);
+    p.a = a.data;
+    p.b = b.data;
+    p.c = c.data;
+    set_steps(order & 1, p.m, p.k, &p.a_row, &p.a_k);
+    set_steps(order & 2, p.k, p.n, &p.b_k, &p.b_column);
+    set_steps(kind < 4 && (order & 4) != 0, p.m, p.n, &p.c_row, &p.c_column);
+    assert_int_equal(cw_tiled_product_run(state, threads, &p), CW_OK);
+    cw_tensor a16 = rounded(state->kernels, &a), b16 = rounded(state->kernels, &b);
+    if (kind & 1) p.a = a16.data, p.a_bf16 = true;
+    if (kind & 2) p.b = b16.data, p.b_bf16 = true;
+    p.c = got.data;
+    if (kind & 4) {
+        c = rounded(state->kernels, &c);
+        p.c = guarded(cw_tensor_bytes(&c));
+        p.c_bf16 = true;
+    }
+    assert_int_equal(cw_tiled_product_run(state, threads, &p), CW_OK);
+    assert_memory_equal(p.c, c.data, cw_tensor_bytes(&c));
+    check_guards();
+    test_release();
+}
+
+static void test_bf16_matrices(void **context) {
+    (void)context;
+    const cw_kernels *kernels = cw_kernels_units();
+    if (kernels == NULL) skip();
+    for (int threads = 1; threads <= 2; threads++) {
+        cw_onednn state = {.kernels = kernels};
+        assert_true(cw_tiled_product_bf16(&state));
+        cw_threads_set(threads);
+        for (int k = 0; k < 8 * N_SHAPES; k++) { /* every kind for every shape, orders in turn */
+            const int64_t *s = shapes[k / 8];
+            int kind = 1 + (k + k / 8) % 7;
+            if (kind < 4 || s[2] <= CW_PRODUCT_PIECE) run_bf16(&state, threads, s, k % 8, kind);
+        }
+        cw_free(state.product_scratch);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_products)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_products),
+                                       cmocka_unit_test(test_bf16_matrices)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,8 +72,23 @@ cw_tensor new_1d(cw_dtype dtype, int64_t n, uint64_t *state) {
     return new_tensor(dtype, 1, &n, state);
 }
 
+/* The nearest bf16 of a finite number; ties to even. */
+static uint16_t nearest_bf16(double value) {
+    float narrow = (float)value;
+    uint32_t bits;
+    memcpy(&bits, &narrow, sizeof bits);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
 cw_tensor converted(const cw_tensor *from, cw_dtype dtype) {
     cw_tensor t = new_tensor(dtype, from->ndim, from->shape, NULL);
+    if (dtype == CW_BF16) {
+        uint16_t *to = t.data;
+        for (int64_t i = 0; i < cw_tensor_count(&t); i++) {
+            to[i] = nearest_bf16(cw_tensor_get(from, i));
+        }
+        return t;
+    }
     for (int64_t i = 0; i < cw_tensor_count(&t); i++) cw_tensor_set(&t, i, cw_tensor_get(from, i));
     return t;
 }
@@ -156,6 +171,11 @@ conv_data conv_data_new(const conv_case *c, conv_style style, uint64_t seed) {
 }
 
 conv_result conv_run(cw_backend *be, const conv_case *c, const conv_data *data) {
+    return conv_run_features(be, c, data, be->dtype);
+}
+
+conv_result conv_run_features(cw_backend *be, const conv_case *c, const conv_data *data,
+                              cw_dtype features) {
     const cw_ops *ops = be->ops;
     const cw_convnet_desc *d = &c->desc;
     cw_convnet *net;
@@ -166,7 +186,7 @@ conv_result conv_run(cw_backend *be, const conv_case *c, const conv_data *data) 
     void *packed = guarded(bytes.packed);
     void *scratch = guarded(bytes.scratch);
     cw_tensor params = converted(&data->params, be->dtype);
-    conv_result out = {.features = new_2d(be->dtype, d->batch, cw_convnet_features(d), NULL)};
+    conv_result out = {.features = new_2d(features, d->batch, cw_convnet_features(d), NULL)};
     cw_memory_stats before, after;
     cw_memory_stats_get(&before);
     assert_int_equal(ops->convnet_pack(net, packed, params.data), CW_OK);
@@ -175,7 +195,7 @@ conv_result conv_run(cw_backend *be, const conv_case *c, const conv_data *data) 
     cw_memory_stats_get(&after);
     assert_int_equal(before.n_allocs, after.n_allocs);
     if (d->train) {
-        cw_tensor dfeatures = converted(&data->dfeatures, be->dtype);
+        cw_tensor dfeatures = converted(&data->dfeatures, features);
         out.dparams = new_1d(be->dtype, cw_convnet_param_count(d), NULL);
         assert_int_equal(ops->convnet_backward(net, out.dparams.data, acts, packed, &out.features,
                                                &dfeatures, scratch),

@@ -20,7 +20,7 @@ void test_release(void);
 /* A guarded tensor; filled from the stream, or with garbage when state is NULL. */
 cw_tensor new_2d(cw_dtype dtype, int64_t rows, int64_t columns, uint64_t *state);
 cw_tensor new_1d(cw_dtype dtype, int64_t n, uint64_t *state);
-/* The same values in another element type. */
+/* The same values in another element type; finite ones to bf16, none from it. */
 cw_tensor converted(const cw_tensor *from, cw_dtype dtype);
 /* Absolute values, in f64. */
 cw_tensor magnitudes(const cw_tensor *from);
@@ -62,6 +62,9 @@ typedef struct conv_result {
 
 /* Runs everything on freshly garbaged memory and checks the guards. */
 conv_result conv_run(cw_backend *be, const conv_case *c, const conv_data *data);
+/* With features and their gradient of a type that the backend's convnet takes. */
+conv_result conv_run_features(cw_backend *be, const conv_case *c, const conv_data *data,
+                              cw_dtype features);
 
 /* Largest |got - want| / tolerance over all elements, where tolerance = relative * scale[i], and
  * the place; NaN counts as infinite. scale is f64. */

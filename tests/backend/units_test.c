@@ -107,6 +107,51 @@ static void test_integers_are_exact(void **state) {
     }
 }
 
+/* Features in bf16 are those in f32, rounded; and the gradients are the same bits, since a gradient
+ * to features in f32 is rounded when it is taken. */
+static void test_features_in_bf16(void **state) {
+    (void)state;
+    for (int threads = 1; threads <= 3; threads++) {
+        cw_backend *be = make_backend(threads);
+        if (be == NULL) skip();
+        for (int i = 0; i < N_CASES; i++) {
+            const conv_case *c = &cases[i];
+            conv_data data = conv_data_new(c, CONV_REAL, 70 + (uint64_t)i);
+            conv_result wide = conv_run(be, c, &data);
+            conv_result narrow = conv_run_features(be, c, &data, CW_BF16);
+            cw_tensor want = converted(&wide.features, CW_BF16);
+            assert_memory_equal(narrow.features.data, want.data, cw_tensor_bytes(&want));
+            if (c->desc.train) {
+                assert_memory_equal(narrow.dparams.data, wide.dparams.data,
+                                    cw_tensor_bytes(&wide.dparams));
+            }
+            test_release();
+        }
+        cw_backend_destroy(be);
+    }
+}
+
+/* Where a convnet and the linear layer behind it both round, what is between them may be bf16. */
+static void test_feature_dtype(void **state) {
+    (void)state;
+    cw_backend *be = make_backend(2);
+    if (be == NULL) skip();
+    cw_dtype (*dtype)(const cw_backend *, const cw_convnet_desc *, int64_t) =
+        be->ops->feature_dtype;
+    cw_convnet_desc d = {128, 9, 84, 84, 4, 32, 2, true};
+    assert_int_equal(dtype(be, &d, 50), CW_BF16);
+    assert_int_equal(dtype(be, &d, 1024), CW_BF16);
+    assert_int_equal(dtype(be, &d, 1025), CW_F32); /* the gradient is summed in two pieces */
+    assert_int_equal(dtype(be, &d, 3), CW_F32);    /* a layer too small for tiles */
+    d.batch = 1;
+    assert_int_equal(dtype(be, &d, 1024), CW_F32);
+    d.batch = 128;
+    d.filters = 48;
+    assert_int_equal(dtype(be, &d, 50), CW_F32);
+    assert_int_equal(reference->ops->feature_dtype(reference, &d, 50), CW_F64);
+    cw_backend_destroy(be);
+}
+
 /* What the units do not take goes by other kernels. */
 static void test_what_does_not_fit(void **state) {
     (void)state;
@@ -158,10 +203,9 @@ static void test_out_of_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_integers_are_exact),
-        cmocka_unit_test(test_what_does_not_fit),
-        cmocka_unit_test(test_nan_is_seen),
-        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_integers_are_exact), cmocka_unit_test(test_features_in_bf16),
+        cmocka_unit_test(test_feature_dtype),      cmocka_unit_test(test_what_does_not_fit),
+        cmocka_unit_test(test_nan_is_seen),        cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -146,12 +146,18 @@ static void *layer_input(const cw_convnet *net, const void *acts, int i) {
     return at(acts, i == 0 ? 0 : net->layer[i - 1].output);
 }
 
+/* Type that features are to be of: matrix units may have rounded them. */
+static cw_dtype features_dtype(const cw_convnet *net, const cw_tensor *features) {
+    return net->units != NULL && features->dtype == CW_BF16 ? CW_BF16 : CW_F32;
+}
+
 cw_status cw_onednn_convnet_forward(cw_convnet *net, cw_tensor *features, void *acts,
                                     const void *packed, void *scratch) {
-    CW_TRY(cw_check_features("convnet_forward", "features", &net->desc, CW_F32, features));
+    CW_TRY(cw_check_features("convnet_forward", "features", &net->desc,
+                             features_dtype(net, features), features));
     cw_onednn_enter(net->be);
     if (net->units != NULL) {
-        cw_units_forward(net->units, features->data, acts, packed, scratch);
+        cw_units_forward(net->units, features, acts, packed, scratch);
         return CW_OK;
     }
     for (int i = 0; i < net->desc.n_layers; i++) {
@@ -317,12 +323,12 @@ cw_status cw_onednn_convnet_backward(cw_convnet *net, void *dparams, void *acts,
     if (!net->desc.train) {
         return cw_fail(CW_EINVAL, "%s: the convnet was created without train", op);
     }
-    CW_TRY(cw_check_features(op, "features", &net->desc, CW_F32, features));
-    CW_TRY(cw_check_features(op, "dfeatures", &net->desc, CW_F32, dfeatures));
+    cw_dtype dtype = features_dtype(net, features);
+    CW_TRY(cw_check_features(op, "features", &net->desc, dtype, features));
+    CW_TRY(cw_check_features(op, "dfeatures", &net->desc, dtype, dfeatures));
     cw_onednn_enter(net->be);
     if (net->units != NULL) {
-        cw_units_backward(net->units, dparams, acts, packed, features->data, dfeatures->data,
-                          scratch);
+        cw_units_backward(net->units, dparams, acts, packed, features, dfeatures, scratch);
         return CW_OK;
     }
     int last = net->desc.n_layers - 1;

@@ -102,20 +102,43 @@ static bool by_tiles(const cw_onednn *state, int64_t rows, int64_t inputs, int64
            rows * inputs * outputs >= MANY_PRODUCTS;
 }
 
-/* The transpose of row-major y (m, n): its rows are then w's, the many, and are packed on the
- * way. */
+cw_dtype cw_onednn_feature_dtype(const cw_backend *be, const cw_convnet_desc *desc,
+                                 int64_t outputs) {
+    const cw_onednn *state = be->state;
+    bool rounded = state->units != NULL && cw_units_fit(desc) && outputs <= CW_PRODUCT_PIECE &&
+                   by_tiles(state, desc->batch, cw_convnet_features(desc), outputs);
+    return rounded ? CW_BF16 : CW_F32;
+}
+
+/* Type that a linear layer of those sizes takes its input in: features may have been rounded. */
+static cw_dtype input_dtype(const cw_backend *be, const cw_tensor *x, int64_t outputs) {
+    const cw_onednn *state = be->state;
+    bool rounded = x->dtype == CW_BF16 && x->ndim == 2 && cw_tiled_product_bf16(state) &&
+                   outputs <= CW_PRODUCT_PIECE &&
+                   by_tiles(state, x->shape[0], x->shape[1], outputs);
+    return rounded ? CW_BF16 : CW_F32;
+}
+
+/* The transpose of row-major y (m, n): its rows are then w's, the many, and are packed on the way;
+ * but x's where those are more and need no rounding: rows are packed as they lie. */
 static cw_status forward_by_tiles(cw_backend *be, cw_tensor *y, const cw_tensor *x,
                                   const cw_tensor *w) {
-    cw_tiled_product t = {.m = w->shape[0], .n = x->shape[0], .k = x->shape[1]};
-    t.a = w->data;
+    bool x_bf16 = x->dtype == CW_BF16;
+    bool by_w = !x_bf16 || w->shape[0] >= x->shape[0];
+    const cw_tensor *a = by_w ? w : x;
+    const cw_tensor *b = by_w ? x : w;
+    cw_tiled_product t = {.m = a->shape[0], .n = b->shape[0], .k = x->shape[1]};
+    t.a = a->data;
+    t.a_bf16 = x_bf16 && !by_w;
     t.a_row = t.k;
     t.a_k = 1;
-    t.b = x->data;
+    t.b = b->data;
+    t.b_bf16 = x_bf16 && by_w;
     t.b_k = 1;
     t.b_column = t.k;
     t.c = y->data;
-    t.c_row = 1;
-    t.c_column = t.m;
+    t.c_row = by_w ? 1 : t.n;
+    t.c_column = by_w ? t.m : 1;
     return cw_tiled_product_run(be->state, be->threads, &t);
 }
 
@@ -127,9 +150,11 @@ static cw_status backward_by_tiles(cw_backend *be, cw_tensor *c, const cw_tensor
     t.a_row = a_transposed ? 1 : a->shape[1];
     t.a_k = a_transposed ? a->shape[1] : 1;
     t.b = b->data;
+    t.b_bf16 = b->dtype == CW_BF16;
     t.b_k = t.n;
     t.b_column = 1;
     t.c = c->data;
+    t.c_bf16 = c->dtype == CW_BF16;
     t.c_row = t.n;
     t.c_column = 1;
     return cw_tiled_product_run(be->state, be->threads, &t);
@@ -137,7 +162,7 @@ static cw_status backward_by_tiles(cw_backend *be, cw_tensor *c, const cw_tensor
 
 cw_status cw_onednn_linear_forward(cw_backend *be, cw_tensor *y, const cw_tensor *x,
                                    const cw_tensor *w, const cw_tensor *b, bool relu) {
-    CW_TRY(cw_check_linear("linear_forward", CW_F32, y, x, w, b));
+    CW_TRY(cw_check_linear("linear_forward", CW_F32, y, x, input_dtype(be, x, w->shape[0]), w, b));
     cw_onednn *state = cw_onednn_enter(be);
     const void *bias = b != NULL ? b->data : NULL;
     cw_product p = {.m = x->shape[0], .n = w->shape[0], .k = x->shape[1]};
@@ -158,7 +183,8 @@ cw_status cw_onednn_linear_forward(cw_backend *be, cw_tensor *y, const cw_tensor
 
 cw_status cw_onednn_linear_backward_data(cw_backend *be, cw_tensor *dx, const cw_tensor *dy,
                                          const cw_tensor *w) {
-    CW_TRY(cw_check_linear("linear_backward_data", CW_F32, dy, dx, w, NULL));
+    cw_dtype dtype = input_dtype(be, dx, w->shape[0]);
+    CW_TRY(cw_check_linear("linear_backward_data", CW_F32, dy, dx, dtype, w, NULL));
     cw_onednn *state = cw_onednn_enter(be);
     int64_t rows = dx->shape[0];
     int64_t inputs = dx->shape[1];
@@ -174,7 +200,8 @@ static void column_sums_body(void *context, int64_t begin, int64_t end) {
 
 cw_status cw_onednn_linear_backward_weights(cw_backend *be, cw_tensor *dw, cw_tensor *db,
                                             const cw_tensor *dy, const cw_tensor *x) {
-    CW_TRY(cw_check_linear("linear_backward_weights", CW_F32, dy, x, dw, db));
+    cw_dtype dtype = input_dtype(be, x, dw->shape[0]);
+    CW_TRY(cw_check_linear("linear_backward_weights", CW_F32, dy, x, dtype, dw, db));
     cw_onednn *state = cw_onednn_enter(be);
     if (db != NULL) {
         sums_job job = {.kernels = state->kernels, .sums = db->data, .x = dy->data};

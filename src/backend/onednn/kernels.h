@@ -42,11 +42,12 @@ typedef struct cw_winograd {
 /* One tile of a matrix product: c (rows, columns) = a (rows, k) b (k, columns), or added to c. */
 typedef struct cw_product_tile {
     const void *a, *b; /* from pack_rows and pack_columns */
-    float *c;
+    void *c;           /* f32, or bf16 */
     int64_t row_step,
-        column_step;          /* floats from row to row, from column to column of c; one is 1 */
+        column_step;          /* elements from row to row, from column to column of c; one is 1 */
     int64_t rows, columns, k; /* at most product_rows, 2 * lanes, any */
-    bool add;
+    bool add;                 /* f32 only */
+    bool bf16;                /* c is bf16, column_step 1; only where pack_bf16_rows is not NULL */
 } cw_product_tile;
 
 typedef struct cw_kernels {
@@ -98,6 +99,11 @@ typedef struct cw_kernels {
                       int64_t k);
     void (*pack_columns)(void *to, const float *from, int64_t k_step, int64_t column_step,
                          int64_t columns, int64_t k);
+    /* The same from bf16; NULL where products take f32 alone. */
+    void (*pack_bf16_rows)(void *to, const uint16_t *from, int64_t row_step, int64_t k_step,
+                           int64_t rows, int64_t k);
+    void (*pack_bf16_columns)(void *to, const uint16_t *from, int64_t k_step, int64_t column_step,
+                              int64_t columns, int64_t k);
     void (*product_tile)(const cw_product_tile *tile);
     /* Input channels [begin, end), an even number when factors are bf16, of u (36, out_c/lanes,
      * in_c, lanes), bf16 by pairs of channels (36, out_c/lanes, in_c/2, lanes, 2), from OIHW

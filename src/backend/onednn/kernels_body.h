@@ -333,6 +333,10 @@ const cw_kernels KERNELS = {
     .end_products = end_products,
     .pack_rows = pack_rows,
     .pack_columns = pack_columns,
+#ifdef MATRIX_UNITS
+    .pack_bf16_rows = pack_bf16_rows,
+    .pack_bf16_columns = pack_bf16_columns,
+#endif
     .product_tile = product_tile,
     .winograd_pack = winograd_pack,
     .winograd_apply = winograd_apply,

@@ -126,6 +126,7 @@ static const cw_ops ops = {
     .convnet_bytes = cw_onednn_convnet_bytes,
     .convnet_pack = cw_onednn_convnet_pack,
     .convnet_input = cw_onednn_convnet_input,
+    .feature_dtype = cw_onednn_feature_dtype,
     .convnet_forward = cw_onednn_convnet_forward,
     .convnet_backward = cw_onednn_convnet_backward,
     .linear_forward = cw_onednn_linear_forward,

@@ -67,6 +67,8 @@ cw_status cw_onednn_grow_scratch(cw_onednn *state, size_t bytes);
 /* One entry per op: see ops.h. */
 cw_status cw_onednn_convnet_create(cw_backend *be, cw_convnet **out, const cw_convnet_desc *desc);
 void cw_onednn_convnet_destroy(cw_convnet *net);
+cw_dtype cw_onednn_feature_dtype(const cw_backend *be, const cw_convnet_desc *desc,
+                                 int64_t outputs);
 void cw_onednn_convnet_bytes(const cw_convnet *net, cw_convnet_bytes *out);
 cw_status cw_onednn_convnet_pack(cw_convnet *net, void *packed, const void *params);
 cw_status cw_onednn_convnet_input(cw_convnet *net, void *acts, const cw_image_batch *images);

@@ -9,17 +9,14 @@
 
 #include <string.h>
 
-/* Terms that are packed together. */
-#define PIECE 1024
-
 /* Bytes of packed blocks that are multiplied together: they stay in a core's second-level cache,
  * and of a matrix whose columns are packed, several lines of every row are read at once. */
 #define GROUP_BYTES (512 * 1024)
 
 /* The rows of a or the columns of b. */
 typedef struct side {
-    bool columns;
-    const float *from;
+    bool columns, bf16;
+    const char *from;
     int64_t count, step, k_step;
     int64_t width, blocks; /* of them go into a block; all blocks */
 } side;
@@ -36,7 +33,7 @@ typedef struct work {
     int64_t threads;       /* that share `packed`, or 1 */
     int64_t first, length; /* the piece: terms [first, first + length) */
     bool add;              /* to what is in c: it is not the first piece */
-    float *c;
+    char *c;
     int64_t c_row, c_column;
 } work;
 
@@ -45,20 +42,41 @@ static size_t block_bytes(const work *w, const side *s, int64_t length) {
     return (size_t)(s->width * padded) * w->kernels->factor_bytes;
 }
 
+/* The piece's first term of row or column `i`. */
+static const void *term_of(const work *w, const side *s, int64_t i) {
+    int64_t element = w->first * s->k_step + i * s->step;
+    return s->from + element * (int64_t)(s->bf16 ? sizeof(uint16_t) : sizeof(float));
+}
+
+static void pack_columns(const work *w, const side *s, char *to, int64_t first, int64_t n) {
+    const void *from = term_of(w, s, first);
+    if (s->bf16) {
+        w->kernels->pack_bf16_columns(to, from, s->k_step, s->step, n, w->length);
+    } else {
+        w->kernels->pack_columns(to, from, s->k_step, s->step, n, w->length);
+    }
+}
+
+static void pack_rows(const work *w, const side *s, char *to, int64_t first, int64_t n) {
+    const void *from = term_of(w, s, first);
+    if (s->bf16) {
+        w->kernels->pack_bf16_rows(to, from, s->step, s->k_step, n, w->length);
+    } else {
+        w->kernels->pack_rows(to, from, s->step, s->k_step, n, w->length);
+    }
+}
+
 /* Blocks [begin, end). */
 static void pack(const work *w, const side *s, char *to, int64_t begin, int64_t end) {
     int64_t first = begin * s->width;
     int64_t stop = end * s->width < s->count ? end * s->width : s->count;
-    const float *from = s->from + w->first * s->k_step;
     if (s->columns) {
-        w->kernels->pack_columns(to, from + first * s->step, s->k_step, s->step, stop - first,
-                                 w->length);
+        pack_columns(w, s, to, first, stop - first);
         return;
     }
     size_t bytes = block_bytes(w, s, w->length);
     for (int64_t at = first; at < stop; at += s->width, to += bytes) {
-        int64_t n = stop - at < s->width ? stop - at : s->width;
-        w->kernels->pack_rows(to, from + at * s->step, s->step, s->k_step, n, w->length);
+        pack_rows(w, s, to, at, stop - at < s->width ? stop - at : s->width);
     }
 }
 
@@ -80,7 +98,9 @@ static void multiply_tile(const work *w, const char *whole, int64_t i, const cha
     tile.columns = w->product->n - column;
     if (tile.rows > w->kernels->product_rows) tile.rows = w->kernels->product_rows;
     if (tile.columns > 2 * w->kernels->lanes) tile.columns = 2 * w->kernels->lanes;
-    tile.c = w->c + row * w->c_row + column * w->c_column;
+    tile.bf16 = w->product->c_bf16;
+    int64_t element = row * w->c_row + column * w->c_column;
+    tile.c = w->c + element * (int64_t)(tile.bf16 ? sizeof(uint16_t) : sizeof(float));
     tile.row_step = w->c_row;
     tile.column_step = w->c_column;
     w->kernels->product_tile(&tile);
@@ -120,7 +140,7 @@ static void multiply_body(void *context, int64_t begin, int64_t end) {
 static void next_piece(work *w, int64_t end) {
     w->add = w->length > 0;
     w->first += w->length;
-    w->length = end - w->first < PIECE ? end - w->first : PIECE;
+    w->length = end - w->first < CW_PRODUCT_PIECE ? end - w->first : CW_PRODUCT_PIECE;
 }
 
 static void run_together(work *w) {
@@ -146,7 +166,7 @@ static void part_body(void *context, int64_t begin, int64_t end) {
         const cw_tiled_product *product = w.product;
         w.packed += (size_t)t * p->packed_bytes;
         w.groups += (size_t)t * w.group_bytes;
-        w.c = p->sums + t * product->m * product->n;
+        w.c = (char *)(p->sums + t * product->m * product->n);
         w.c_row = product->n;
         w.c_column = 1;
         w.first = product->k * t / w.threads;
@@ -171,26 +191,27 @@ static void sum_body(void *context, int64_t begin, int64_t end) {
             for (int64_t t = 0; t < p->work->threads; t++) {
                 sum += from[t * product->m * product->n];
             }
-            product->c[i * product->c_row + j * product->c_column] = sum;
+            ((float *)product->c)[i * product->c_row + j * product->c_column] = sum;
         }
     }
 }
 
-static side make_side(const float *from, int64_t count, int64_t step, int64_t k_step, int64_t width,
-                      bool columns) {
-    side s = {.from = from, .count = count, .step = step, .k_step = k_step, .width = width};
-    s.columns = columns;
+static side make_side(const void *from, bool bf16, int64_t count, int64_t step, int64_t k_step,
+                      int64_t width) {
+    side s = {.from = from, .bf16 = bf16, .count = count, .step = step, .k_step = k_step};
+    s.width = width;
     s.blocks = (count + width - 1) / width;
     return s;
 }
 
 static work make_work(const cw_onednn *state, int threads, const cw_tiled_product *p) {
     work w = {.kernels = state->kernels, .product = p, .threads = threads};
-    side rows = make_side(p->a, p->m, p->a_row, p->a_k, w.kernels->product_rows, false);
-    side columns = make_side(p->b, p->n, p->b_column, p->b_k, 2 * w.kernels->lanes, true);
+    side rows = make_side(p->a, p->a_bf16, p->m, p->a_row, p->a_k, w.kernels->product_rows);
+    side columns = make_side(p->b, p->b_bf16, p->n, p->b_column, p->b_k, 2 * w.kernels->lanes);
+    columns.columns = true;
     w.whole = p->m <= p->n ? rows : columns;
     w.other = p->m <= p->n ? columns : rows;
-    int64_t length = p->k < PIECE ? p->k : PIECE;
+    int64_t length = p->k < CW_PRODUCT_PIECE ? p->k : CW_PRODUCT_PIECE;
     size_t bytes = block_bytes(&w, &w.other, length);
     w.group = bytes * 2 <= GROUP_BYTES ? (int64_t)(GROUP_BYTES / bytes) : 1;
     if (w.group > w.other.blocks) w.group = w.other.blocks;
@@ -203,11 +224,12 @@ static work make_work(const cw_onednn *state, int threads, const cw_tiled_produc
 
 cw_status cw_tiled_product_run(cw_onednn *state, int threads, const cw_tiled_product *product) {
     work w = make_work(state, threads, product);
-    int64_t length = product->k < PIECE ? product->k : PIECE;
+    int64_t length = product->k < CW_PRODUCT_PIECE ? product->k : CW_PRODUCT_PIECE;
     parts p = {.work = &w};
     p.packed_bytes = cw_onednn_aligned((size_t)w.whole.blocks * block_bytes(&w, &w.whole, length));
     w.group_bytes = cw_onednn_aligned(w.group_bytes);
-    bool split = w.other.blocks < 4 * w.threads && product->k >= PIECE / 2 * w.threads;
+    bool split = w.other.blocks < 4 * w.threads && product->k >= CW_PRODUCT_PIECE / 2 * w.threads &&
+                 !product->c_bf16;
     size_t sets = split ? (size_t)threads : 1;
     size_t packed_bytes = sets * p.packed_bytes;
     size_t groups_bytes = (size_t)threads * w.group_bytes;

@@ -12,22 +12,38 @@ enum { SIDE = 32, STEP = 32, STEP_FACTORS = SIDE * STEP };
 #define PRODUCT_ROWS  SIDE
 #define TERM_MULTIPLE STEP
 
-/* 32 terms side by side, rounded; as many of them as the two masks say, zeros for the others. */
-AMX_INLINE __m512i take_terms(const float *from, __mmask16 first, __mmask16 second) {
+/* Matrices are f32, or bf16 already: `bf16`, which the compiler knows wherever it is passed on. */
+AMX_INLINE const void *element(const void *from, int64_t i, bool bf16) {
+    return (const char *)from + i * (bf16 ? 2 : 4);
+}
+
+/* 32 terms side by side; as many of them as the two masks say, zeros for the others. */
+AMX_INLINE __m512i take_terms(const void *from, __mmask16 first, __mmask16 second, bool bf16) {
+    if (bf16) return _mm512_maskz_loadu_epi16(_mm512_kunpackw(second, first), from);
     __m512 low = _mm512_maskz_loadu_ps(first, from);
-    __m512 high = _mm512_maskz_loadu_ps(second, from + 16);
+    __m512 high = _mm512_maskz_loadu_ps(second, (const float *)from + 16);
     return (__m512i)_mm512_cvtne2ps_pbh(high, low);
 }
 
-/* 16 pairs of terms, `step` floats from the first to the second of a pair. Only the first if
+/* 16 pairs of terms, `step` elements from the first to the second of a pair. Only the first if
  * `single`. */
-AMX_INLINE __m512i take_pairs(const float *from, int64_t step, __mmask16 lanes, bool single) {
+AMX_INLINE __m512i take_pairs(const void *from, int64_t step, __mmask16 lanes, bool single,
+                              bool bf16) {
     const __m512i order =
         _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
                          21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-    __m512 low = _mm512_maskz_loadu_ps(lanes, from);
-    __m512 high = _mm512_maskz_loadu_ps(single ? 0 : lanes, from + step);
-    return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+    const void *next = single ? from : element(from, step, bf16);
+    __mmask16 second = single ? 0 : lanes;
+    __m512i both;
+    if (bf16) {
+        __m256i low = _mm256_maskz_loadu_epi16(lanes, from);
+        both = _mm512_inserti64x4(_mm512_castsi256_si512(low),
+                                  _mm256_maskz_loadu_epi16(second, next), 1);
+    } else {
+        __m512 low = _mm512_maskz_loadu_ps(lanes, from);
+        both = (__m512i)_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(second, next), low);
+    }
+    return _mm512_permutexvar_epi16(order, both);
 }
 
 AMX_INLINE void put_tile(factor *to, const __m512i tile[16]) {
@@ -36,46 +52,51 @@ AMX_INLINE void put_tile(factor *to, const __m512i tile[16]) {
 }
 
 /* A step of 16 rows or columns as `tile`: the terms of each side by side. */
-AMX_INLINE void take_neighbours(__m512i tile[16], const float *from, int64_t step, int64_t count,
-                                int64_t k) {
+AMX_INLINE void take_neighbours(__m512i tile[16], const void *from, int64_t step, int64_t count,
+                                int64_t k, bool bf16) {
     __mmask16 first = amx_lanes(k);
     __mmask16 second = amx_lanes(k - 16);
     if (count >= 16) {
 #pragma GCC unroll 16
-        for (int i = 0; i < 16; i++) tile[i] = take_terms(from + i * step, first, second);
+        for (int i = 0; i < 16; i++) {
+            tile[i] = take_terms(element(from, i * step, bf16), first, second, bf16);
+        }
         return;
     }
     for (int i = 0; i < 16; i++) {
-        tile[i] = i < count ? take_terms(from + i * step, first, second) : _mm512_setzero_si512();
-    }
-}
-
-/* A step of 16 rows or columns as `tile`: by pairs of terms, (16 pairs, 16 columns, 2). */
-AMX_INLINE void take_across(__m512i tile[16], const float *from, int64_t k_step, int64_t count,
-                            int64_t k) {
-    __mmask16 lanes = amx_lanes(count);
-    if (k >= STEP) {
-#pragma GCC unroll 16
-        for (int i = 0; i < 16; i++) tile[i] = take_pairs(from + 2 * i * k_step, k_step, lanes, 0);
-        return;
-    }
-    for (int i = 0; i < 16; i++) {
-        tile[i] = 2 * i < k ? take_pairs(from + 2 * i * k_step, k_step, lanes, 2 * i + 1 == k)
+        tile[i] = i < count ? take_terms(element(from, i * step, bf16), first, second, bf16)
                             : _mm512_setzero_si512();
     }
 }
 
-static void pack_rows(void *to, const float *from, int64_t row_step, int64_t k_step, int64_t rows,
-                      int64_t k) {
-    factor *at = to;
+/* A step of 16 rows or columns as `tile`: by pairs of terms, (16 pairs, 16 columns, 2). */
+AMX_INLINE void take_across(__m512i tile[16], const void *from, int64_t k_step, int64_t count,
+                            int64_t k, bool bf16) {
+    __mmask16 lanes = amx_lanes(count);
+    if (k >= STEP) {
+#pragma GCC unroll 16
+        for (int i = 0; i < 16; i++) {
+            tile[i] = take_pairs(element(from, 2 * i * k_step, bf16), k_step, lanes, false, bf16);
+        }
+        return;
+    }
+    for (int i = 0; i < 16; i++) {
+        tile[i] = 2 * i < k ? take_pairs(element(from, 2 * i * k_step, bf16), k_step, lanes,
+                                         2 * i + 1 == k, bf16)
+                            : _mm512_setzero_si512();
+    }
+}
+
+AMX_INLINE void pack_any_rows(factor *at, const void *from, int64_t row_step, int64_t k_step,
+                              int64_t rows, int64_t k, bool bf16) {
     for (int64_t i = 0; i < k; i += STEP) {
         for (int64_t r = 0; r < SIDE; r += 16, at += STEP_FACTORS / 2) {
-            const float *corner = from + r * row_step + i * k_step;
+            const void *corner = element(from, r * row_step + i * k_step, bf16);
             __m512i tile[16];
             if (k_step == 1) {
-                take_neighbours(tile, corner, row_step, rows - r, k - i);
+                take_neighbours(tile, corner, row_step, rows - r, k - i, bf16);
             } else {
-                take_across(tile, corner, k_step, rows - r, k - i);
+                take_across(tile, corner, k_step, rows - r, k - i, bf16);
                 amx_transpose(tile);
             }
             put_tile(at, tile);
@@ -84,24 +105,43 @@ static void pack_rows(void *to, const float *from, int64_t row_step, int64_t k_s
 }
 
 /* Row by row of b, however many blocks: rows lie far from each other. */
-static void pack_columns(void *to, const float *from, int64_t k_step, int64_t column_step,
-                         int64_t columns, int64_t k) {
+AMX_INLINE void pack_any_columns(factor *to, const void *from, int64_t k_step, int64_t column_step,
+                                 int64_t columns, int64_t k, bool bf16) {
     int64_t block = (k + STEP - 1) / STEP * STEP_FACTORS;
     int64_t whole = (columns + SIDE - 1) / SIDE * SIDE;
     for (int64_t i = 0; i < k; i += STEP) {
         for (int64_t c = 0; c < whole; c += 16) {
-            const float *corner = from + c * column_step + i * k_step;
-            factor *at = (factor *)to + c / SIDE * block + i * SIDE + c % SIDE * STEP;
+            const void *corner = element(from, c * column_step + i * k_step, bf16);
             __m512i tile[16];
             if (k_step == 1) {
-                take_neighbours(tile, corner, column_step, columns - c, k - i);
+                take_neighbours(tile, corner, column_step, columns - c, k - i, bf16);
                 amx_transpose(tile);
             } else {
-                take_across(tile, corner, k_step, columns - c, k - i);
+                take_across(tile, corner, k_step, columns - c, k - i, bf16);
             }
-            put_tile(at, tile);
+            put_tile(to + c / SIDE * block + i * SIDE + c % SIDE * STEP, tile);
         }
     }
+}
+
+static void pack_rows(void *to, const float *from, int64_t row_step, int64_t k_step, int64_t rows,
+                      int64_t k) {
+    pack_any_rows(to, from, row_step, k_step, rows, k, false);
+}
+
+static void pack_columns(void *to, const float *from, int64_t k_step, int64_t column_step,
+                         int64_t columns, int64_t k) {
+    pack_any_columns(to, from, k_step, column_step, columns, k, false);
+}
+
+static void pack_bf16_rows(void *to, const uint16_t *from, int64_t row_step, int64_t k_step,
+                           int64_t rows, int64_t k) {
+    pack_any_rows(to, from, row_step, k_step, rows, k, true);
+}
+
+static void pack_bf16_columns(void *to, const uint16_t *from, int64_t k_step, int64_t column_step,
+                              int64_t columns, int64_t k) {
+    pack_any_columns(to, from, k_step, column_step, columns, k, true);
 }
 
 /* Rows of 32 floats at `tile` to c, or added to it. */
@@ -109,7 +149,7 @@ AMX_INLINE void put_rows(const cw_product_tile *t, const float *tile) {
     for (int64_t b = 0; b < SIDE; b += 16) {
         __mmask16 lanes = amx_lanes(t->columns - b);
         for (int64_t r = 0; r < t->rows && lanes != 0; r++) {
-            float *at = t->c + r * t->row_step + b;
+            float *at = (float *)t->c + r * t->row_step + b;
             __m512 value = _mm512_load_ps(tile + r * SIDE + b);
             if (t->add) value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(lanes, at));
             _mm512_mask_storeu_ps(at, lanes, value);
@@ -129,7 +169,7 @@ AMX_INLINE void put_columns(const cw_product_tile *t, const float *tile) {
         }
         amx_transpose(lines);
         for (int64_t i = 0; i < 16 && column + i < t->columns && lanes != 0; i++) {
-            float *at = t->c + row + (column + i) * t->column_step;
+            float *at = (float *)t->c + row + (column + i) * t->column_step;
             __m512 value = _mm512_castsi512_ps(lines[i]);
             if (t->add) value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(lanes, at));
             _mm512_mask_storeu_ps(at, lanes, value);
@@ -137,9 +177,20 @@ AMX_INLINE void put_columns(const cw_product_tile *t, const float *tile) {
     }
 }
 
+/* Rows of 32 floats at `tile` to c, rounded. */
+AMX_INLINE void put_rounded(const cw_product_tile *t, const float *tile) {
+    __mmask32 lanes = _mm512_kunpackw(amx_lanes(t->columns - 16), amx_lanes(t->columns));
+    for (int64_t r = 0; r < t->rows; r++) {
+        __m512 low = _mm512_load_ps(tile + r * SIDE);
+        __m512 high = _mm512_load_ps(tile + r * SIDE + 16);
+        _mm512_mask_storeu_epi16((uint16_t *)t->c + r * t->row_step, lanes,
+                                 (__m512i)_mm512_cvtne2ps_pbh(high, low));
+    }
+}
+
 static void product_tile(const cw_product_tile *t) {
     size_t step = (size_t)t->row_step * sizeof(float);
-    bool in_place = t->column_step == 1 && t->rows == SIDE && t->columns == SIDE;
+    bool in_place = t->column_step == 1 && t->rows == SIDE && t->columns == SIDE && !t->bf16;
     const factor *a = t->a;
     const factor *b = t->b;
     if (in_place && t->add) {
@@ -156,7 +207,9 @@ static void product_tile(const cw_product_tile *t) {
     }
     alignas(64) float tile[SIDE * SIDE];
     amx_store(tile, SIDE * sizeof(float));
-    if (t->column_step == 1) {
+    if (t->bf16) {
+        put_rounded(t, tile);
+    } else if (t->column_step == 1) {
         put_rows(t, tile);
     } else {
         put_columns(t, tile);

@@ -100,20 +100,21 @@ static void pack_columns(void *to, const float *from, int64_t k_step, int64_t co
 
 static void product_tile(const cw_product_tile *t) {
     float tile[TILE_ROWS][2 * LANES];
+    float *c = t->c;
     int64_t padded = (t->k + PAIR - 1) / PAIR * PAIR;
     bool whole_lines = t->column_step == 1 && t->columns == 2 * LANES;
     multiply_tiles(tile[0], 2 * LANES, t->a, padded, t->b, padded * LANES, 2);
     for (int64_t r = 0; r < t->rows && whole_lines; r++) {
         for (int b = 0; b < 2; b++) {
             vec value = *(const memory_vec *)&tile[r][b * LANES];
-            memory_vec *at = (memory_vec *)(t->c + r * t->row_step + b * LANES);
+            memory_vec *at = (memory_vec *)(c + r * t->row_step + b * LANES);
             if (t->add) value += *at;
             *at = value;
         }
     }
     for (int64_t i = 0; i < t->columns && !whole_lines; i++) {
         for (int64_t r = 0; r < t->rows; r++) {
-            float *at = t->c + r * t->row_step + i * t->column_step;
+            float *at = c + r * t->row_step + i * t->column_step;
             *at = t->add ? *at + tile[r][i] : tile[r][i];
         }
     }

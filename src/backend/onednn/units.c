@@ -11,9 +11,10 @@ typedef struct unit_job {
     void *acts;
     const void *packed;
     void *scratch;
-    float *out;            /* features */
-    const float *features; /* backward: the same, and their gradient */
-    const float *dfeatures;
+    bool bf16;            /* features and dfeatures are; else f32 */
+    void *out;            /* features */
+    const void *features; /* backward: the same, and their gradient */
+    const void *dfeatures;
 } unit_job;
 
 static void share_out(const cw_units *u, int64_t part, int64_t *begin, int64_t *end) {
@@ -57,6 +58,25 @@ static void *map_of(const unit_job *job, char *own, int i, int64_t b) {
     return cw_unit_at(job->acts, l->map + (size_t)b * l->map_bytes);
 }
 
+/* A sample's part of features or of their gradient. */
+static void *features_of(const unit_job *job, const void *all, int64_t b) {
+    const cw_unit_features *s = &job->units->features;
+    size_t element = job->bf16 ? sizeof(uint16_t) : sizeof(float);
+    return cw_unit_at(all, (size_t)(b * s->channels * s->h * s->w) * element);
+}
+
+static void put_features(const unit_job *job, int64_t b, const void *in, const uint16_t *weights,
+                         const float *bias) {
+    const cw_units *u = job->units;
+    const cw_unit_conv *conv = &u->layer[u->desc.n_layers - 1].conv;
+    void *out = features_of(job, job->out, b);
+    if (job->bf16) {
+        u->kernels->bf16_features(out, in, weights, bias, conv, &u->features);
+    } else {
+        u->kernels->features(out, in, weights, bias, conv, &u->features);
+    }
+}
+
 static void forward_sample(const unit_job *job, char *own, int64_t b) {
     const cw_units *u = job->units;
     const void *in = widen(job, own, b);
@@ -65,8 +85,7 @@ static void forward_sample(const unit_job *job, char *own, int64_t b) {
         const uint16_t *weights = cw_unit_at(job->packed, l->forward);
         const float *bias = cw_unit_at(job->packed, l->bias);
         if (i + 1 == u->desc.n_layers) {
-            float *out = job->out + b * u->desc.filters * l->oh * l->ow;
-            u->kernels->features(out, in, weights, bias, &l->conv, &u->features);
+            put_features(job, b, in, weights, bias);
             break;
         }
         uint16_t *out = map_of(job, own, i, b);
@@ -91,10 +110,11 @@ static void forward_body(void *context, int64_t begin, int64_t end) {
     }
 }
 
-void cw_units_forward(const cw_units *units, float *features, void *acts, const void *packed,
+void cw_units_forward(const cw_units *units, cw_tensor *features, void *acts, const void *packed,
                       void *scratch) {
     unit_job job = {.units = units, .acts = acts, .packed = packed, .scratch = scratch};
-    job.out = features;
+    job.bf16 = features->dtype == CW_BF16;
+    job.out = features->data;
     cw_parallel_for(units->threads, 1, forward_body, &job);
 }
 
@@ -169,15 +189,25 @@ static void add_gradients(const unit_job *job, char *own, int i, int64_t b) {
     }
 }
 
+/* The gradient to the features before their ReLU, channel by channel. */
+static void take_features(const unit_job *job, uint16_t *rows, int64_t b) {
+    const cw_units *u = job->units;
+    const void *features = features_of(job, job->features, b);
+    const void *dfeatures = features_of(job, job->dfeatures, b);
+    if (job->bf16) {
+        u->kernels->bf16_feature_rows(rows, u->row_step, dfeatures, features, &u->features);
+    } else {
+        u->kernels->feature_rows(rows, u->row_step, dfeatures, features, &u->features);
+    }
+}
+
 static void backward_sample(const unit_job *job, char *own, int64_t b) {
     const cw_units *u = job->units;
     int last = u->desc.n_layers - 1;
     int64_t filters = u->desc.filters;
-    int64_t per_sample = filters * u->features.h * u->features.w;
     uint16_t *rows = cw_unit_at(own, u->rows);
     uint16_t *dy = gradient_map(u, own, last);
-    u->kernels->feature_rows(rows, u->row_step, job->dfeatures + b * per_sample,
-                             job->features + b * per_sample, &u->features);
+    take_features(job, rows, b);
     u->kernels->transpose(dy, filters, rows, u->row_step, filters,
                           cw_onednn_round_up(u->features.h * u->pitch, CW_UNIT));
     clear_behind(u, dy, u->features.h);
@@ -212,10 +242,11 @@ static void backward_body(void *context, int64_t begin, int64_t end) {
 }
 
 void cw_units_backward(const cw_units *units, float *dparams, const void *acts, const void *packed,
-                       const float *features, const float *dfeatures, void *scratch) {
+                       const cw_tensor *features, const cw_tensor *dfeatures, void *scratch) {
     unit_job job = {.units = units, .acts = (void *)acts, .packed = packed, .scratch = scratch};
-    job.features = features;
-    job.dfeatures = dfeatures;
+    job.bf16 = features->dtype == CW_BF16;
+    job.features = features->data;
+    job.dfeatures = dfeatures->data;
     cw_parallel_for(units->threads, 1, backward_body, &job);
     cw_units_collect(units, dparams, scratch);
 }

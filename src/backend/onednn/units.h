@@ -52,9 +52,11 @@ typedef struct cw_unit_kernels {
      * cw_unit_weight_at says. */
     void (*forward)(uint16_t *out, const void *in, const uint16_t *weights, const float *bias,
                     const cw_unit_conv *conv);
-    /* The same as f32 (channels, h, w), without rounding. */
+    /* The same as (channels, h, w): f32, without rounding; or bf16. */
     void (*features)(float *out, const void *in, const uint16_t *weights, const float *bias,
                      const cw_unit_conv *conv, const cw_unit_features *shape);
+    void (*bf16_features)(uint16_t *out, const void *in, const uint16_t *weights, const float *bias,
+                          const cw_unit_conv *conv, const cw_unit_features *shape);
     /* dx = conv(dy) where x > 0, else 0 */
     void (*data)(uint16_t *dx, const void *dy, const uint16_t *weights, const uint16_t *x,
                  const cw_unit_conv *conv);
@@ -62,6 +64,8 @@ typedef struct cw_unit_kernels {
      * map has them: zero in the columns behind w, and in 32 pixels behind the last line. */
     void (*feature_rows)(uint16_t *rows, int64_t step, const float *dfeatures,
                          const float *features, const cw_unit_features *shape);
+    void (*bf16_feature_rows)(uint16_t *rows, int64_t step, const uint16_t *dfeatures,
+                              const uint16_t *features, const cw_unit_features *shape);
     /* to (columns, lines) = from (lines, columns), both counts multiples of 32; steps in elements
      */
     void (*transpose)(uint16_t *to, int64_t to_step, const uint16_t *from, int64_t from_step,
@@ -101,15 +105,16 @@ typedef struct cw_units cw_units;
 
 /* Whether a convnet of that kind can be made: filters in groups of 32, lines of at least 16. */
 bool cw_units_fit(const cw_convnet_desc *desc);
-/* As the entries of cw_ops; `bytes` receives what the caller is to provide. */
+/* As the entries of cw_ops; `bytes` receives what the caller is to provide. Features and their
+ * gradient are f32, or both bf16. */
 cw_status cw_units_create(cw_units **out, const cw_unit_kernels *kernels,
                           const cw_convnet_desc *desc, int threads, cw_convnet_bytes *bytes);
 void cw_units_destroy(cw_units *units);
 void cw_units_pack(const cw_units *units, void *packed, const float *params);
 void cw_units_input(const cw_units *units, void *acts, const cw_image_batch *images);
-void cw_units_forward(const cw_units *units, float *features, void *acts, const void *packed,
+void cw_units_forward(const cw_units *units, cw_tensor *features, void *acts, const void *packed,
                       void *scratch);
 void cw_units_backward(const cw_units *units, float *dparams, const void *acts, const void *packed,
-                       const float *features, const float *dfeatures, void *scratch);
+                       const cw_tensor *features, const cw_tensor *dfeatures, void *scratch);
 
 #endif

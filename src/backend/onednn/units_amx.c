@@ -109,18 +109,19 @@ typedef struct target {
     uint16_t *map;     /* outputs and gradients */
     const uint16_t *x; /* gradients: the map that says which elements are alive */
     float *features;   /* features: (channels, h, w) */
+    uint16_t *bf16_features;
     const cw_unit_features *shape;
 } target;
 
 /* Sums that wait to be put away while the next ones are made: the matrix unit and the rest of the
  * core then work at the same time. */
 typedef struct waiting {
-    const float (*tile)[CW_UNIT];
+    float (*tile)[CW_UNIT];
     int64_t rows; /* CW_UNIT, or 0: nothing waits */
     int64_t block, group;
 } waiting;
 
-/* Puts away rows [first, stop). */
+/* Does the parts [first, stop) of CW_UNIT that putting away consists of. */
 typedef void (*put_fn)(const target *to, const waiting *w, int64_t first, int64_t stop);
 
 /* Element of the map for a row's first channel. */
@@ -134,13 +135,17 @@ AMX_INLINE __m512 relu(__m512 x) {
     return _mm512_max_ps(_mm512_setzero_ps(), x);
 }
 
+/* A pixel's outputs. */
+AMX_INLINE __m512i round_pixel(const target *to, const waiting *w, int64_t row) {
+    const float *bias = to->bias + w->group * CW_UNIT;
+    __m512 low = _mm512_add_ps(_mm512_loadu_ps(bias), _mm512_load_ps(w->tile[row]));
+    __m512 high = _mm512_add_ps(_mm512_loadu_ps(bias + 16), _mm512_load_ps(w->tile[row] + 16));
+    return (__m512i)_mm512_cvtne2ps_pbh(relu(high), relu(low));
+}
+
 AMX_INLINE void put_outputs(const target *to, const waiting *w, int64_t first, int64_t stop) {
-    __m512 low = _mm512_loadu_ps(to->bias + w->group * CW_UNIT);
-    __m512 high = _mm512_loadu_ps(to->bias + w->group * CW_UNIT + 16);
     for (int64_t r = first; r < stop; r++) {
-        __m512 a = relu(_mm512_add_ps(low, _mm512_load_ps(w->tile[r])));
-        __m512 b = relu(_mm512_add_ps(high, _mm512_load_ps(w->tile[r] + 16)));
-        _mm512_storeu_si512(to->map + map_at(to, w, r), (__m512i)_mm512_cvtne2ps_pbh(b, a));
+        _mm512_storeu_si512(to->map + map_at(to, w, r), round_pixel(to, w, r));
     }
 }
 
@@ -178,13 +183,13 @@ AMX_INLINE void sum_up(sum_tile out, const char *in, int64_t block, const uint16
 AMX_INLINE void convolve(const void *in, const uint16_t *weights, const target *to, put_fn put) {
     _Alignas(64) sum_tile tile[2];
     const cw_unit_conv *conv = to->conv;
-    waiting w = {.tile = (const float(*)[CW_UNIT])tile[0]};
+    waiting w = {.tile = tile[0]};
     int turn = 0;
     for (int64_t block = 0; block < conv->blocks; block += 2) {
         const uint16_t *packed = weights;
         for (int64_t g = 0; g < conv->groups; g++, turn ^= 1) {
             sum_up(tile[turn], in, block, packed, to, put, &w);
-            w = (waiting){(const float(*)[CW_UNIT])tile[turn], CW_UNIT, block, g};
+            w = (waiting){tile[turn], CW_UNIT, block, g};
             packed += conv->terms * CW_UNIT * CW_UNIT;
         }
     }
@@ -228,13 +233,16 @@ static inline pieces cut(int64_t pixel, int64_t inside, const cw_unit_features *
     return p;
 }
 
-/* 16 pixels of 16 channels. */
-AMX_INLINE void put_square(const target *to, const waiting *w, int64_t row, int64_t column) {
-    int64_t block = w->block + row / BLOCK;
+static inline pieces cut_block(const target *to, int64_t block) {
     int64_t pixel = to->conv->out_at[block];
     int64_t inside = BLOCK;
     if (block + 1 < to->conv->blocks) inside = to->conv->out_at[block + 1] - pixel;
-    pieces p = cut(pixel, inside < BLOCK ? inside : BLOCK, to->shape);
+    return cut(pixel, inside < BLOCK ? inside : BLOCK, to->shape);
+}
+
+/* 16 pixels of 16 channels. */
+AMX_INLINE void put_square(const target *to, const waiting *w, int64_t row, int64_t column) {
+    pieces p = cut_block(to, w->block + row / BLOCK);
     __m512 bias = _mm512_loadu_ps(to->bias + w->group * CW_UNIT + column);
     __m512i r[16];
 #pragma GCC unroll 16
@@ -262,6 +270,93 @@ static void features(float *out, const void *in, const uint16_t *weights, const 
     target to = {.conv = conv, .bias = bias, .features = out, .shape = shape};
     convolve(in, weights, &to, put_features);
 }
+
+/* ---- features in bf16 ---- */
+
+/* 32 pixels: those that count lie in lines, at `at` + their number. */
+typedef struct line_cuts {
+    int n;
+    __mmask32 lanes[4];
+    int64_t at[4];
+} line_cuts;
+
+static inline void add_line(line_cuts *l, __mmask32 lanes, int64_t at) {
+    if (lanes == 0) return;
+    if (l->n == 0 || l->at[l->n - 1] != at) {
+        l->lanes[l->n] = 0;
+        l->at[l->n++] = at;
+    }
+    l->lanes[l->n - 1] |= lanes;
+}
+
+static inline line_cuts cut_blocks(const target *to, int64_t block) {
+    line_cuts l = {0};
+    for (int i = 0; i < 2; i++) {
+        pieces p = cut_block(to, block + i);
+        for (int k = 0; k < 2; k++) {
+            add_line(&l, (__mmask32)p.lanes[k] << (BLOCK * i), p.at[k] - (int64_t)BLOCK * i);
+        }
+    }
+    return l;
+}
+
+/* Every other four channels of 32 rounded pixels, from the first or from the fifth on. */
+AMX_INLINE void put_lines(const target *to, const waiting *w, bool fifth) {
+    __m512i r[16];
+#pragma GCC unroll 16
+    for (int64_t i = 0; i < 16; i++) {
+        __m512i a = _mm512_load_si512(w->tile[2 * i]);
+        __m512i b = _mm512_load_si512(w->tile[2 * i + 1]);
+        r[i] = fifth ? _mm512_unpackhi_epi16(a, b) : _mm512_unpacklo_epi16(a, b);
+    }
+    amx_transpose(r);
+    line_cuts l = cut_blocks(to, w->block);
+    int64_t plane = to->shape->h * to->shape->w;
+    uint16_t *group = to->bf16_features + w->group * CW_UNIT * plane;
+    for (int64_t i = 0; i < 16; i++) {
+        uint16_t *at = group + (i / 4 * 8 + i % 4 + (fifth ? 4 : 0)) * plane;
+        for (int k = 0; k < l.n; k++) _mm512_mask_storeu_epi16(at + l.at[k], l.lanes[k], r[i]);
+    }
+}
+
+/* In the first half of the parts pixels are rounded where they lie. */
+AMX_INLINE void put_bf16_features(const target *to, const waiting *w, int64_t first, int64_t stop) {
+    for (int64_t part = first; part < stop; part++) {
+        for (int64_t r = 2 * part; r < 2 * part + 2 && r < CW_UNIT; r++) {
+            _mm512_store_si512(w->tile[r], round_pixel(to, w, r));
+        }
+        if (part == CW_UNIT / 2) put_lines(to, w, false);
+        if (part == CW_UNIT * 3 / 4) put_lines(to, w, true);
+    }
+}
+
+static void bf16_features(uint16_t *out, const void *in, const uint16_t *weights, const float *bias,
+                          const cw_unit_conv *conv, const cw_unit_features *shape) {
+    target to = {.conv = conv, .bias = bias, .bf16_features = out, .shape = shape};
+    convolve(in, weights, &to, put_bf16_features);
+}
+
+static void bf16_feature_rows(uint16_t *rows, int64_t step, const uint16_t *dfeatures,
+                              const uint16_t *features, const cw_unit_features *shape) {
+    for (int64_t c = 0; c < shape->channels; c++, rows += step) {
+        for (int64_t y = 0; y < shape->h; y++) {
+            for (int64_t x = 0; x < shape->pitch; x += 32) {
+                int64_t at = x < shape->w ? x : 0;
+                int64_t n = shape->w - x;
+                __mmask32 lanes = _mm512_kunpackw(amx_lanes(n - 16), amx_lanes(n));
+                __m512i value = _mm512_maskz_loadu_epi16(lanes, features + at);
+                __mmask32 alive = _mm512_cmpgt_epi16_mask(value, _mm512_setzero_si512());
+                _mm512_storeu_si512(rows + y * shape->pitch + x,
+                                    _mm512_maskz_loadu_epi16(alive, dfeatures + at));
+            }
+            dfeatures += shape->w;
+            features += shape->w;
+        }
+        _mm512_storeu_si512(rows + shape->h * shape->pitch, _mm512_setzero_si512());
+    }
+}
+
+/* ---- gradients of features in f32 ---- */
 
 /* Up to 16 gradients, zero where the feature is not above 0 and behind the n-th. */
 AMX_INLINE __m512 alive_gradients(const float *dfeatures, const float *features, int64_t n) {
@@ -373,8 +468,10 @@ const cw_unit_kernels cw_unit_kernels_amx = {
     .widen = widen,
     .forward = forward,
     .features = features,
+    .bf16_features = bf16_features,
     .data = data,
     .feature_rows = feature_rows,
+    .bf16_feature_rows = bf16_feature_rows,
     .transpose = transpose,
     .row_sums = row_sums,
     .pairs = pairs,

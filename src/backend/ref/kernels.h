@@ -11,6 +11,7 @@ const cw_ops REF_TABLE = {
     .convnet_bytes = convnet_bytes,
     .convnet_pack = convnet_pack,
     .convnet_input = convnet_input,
+    .feature_dtype = feature_dtype,
     .convnet_forward = convnet_forward,
     .convnet_backward = convnet_backward,
     .convnet_input_gradient = convnet_input_gradient,

@@ -185,6 +185,11 @@ static const REAL *layer_input(const cw_convnet *net, const REAL *acts, int i) {
     return i == 0 ? acts : acts + net->layer[i - 1].output;
 }
 
+static cw_dtype feature_dtype(const cw_backend *be, const cw_convnet_desc *desc, int64_t outputs) {
+    (void)desc, (void)outputs;
+    return be->dtype;
+}
+
 static cw_status convnet_forward(cw_convnet *net, cw_tensor *features, void *acts,
                                  const void *packed, void *scratch) {
     (void)scratch;

@@ -8,7 +8,7 @@
 /* y = x w' + b: rows of x against rows of w. */
 static cw_status linear_forward(cw_backend *be, cw_tensor *y, const cw_tensor *x,
                                 const cw_tensor *w, const cw_tensor *b, bool relu) {
-    CW_TRY(cw_check_linear("linear_forward", be->dtype, y, x, w, b));
+    CW_TRY(cw_check_linear("linear_forward", be->dtype, y, x, be->dtype, w, b));
     int64_t inputs = x->shape[1];
     int64_t outputs = w->shape[0];
     REAL *to = y->data;
@@ -26,7 +26,7 @@ static cw_status linear_forward(cw_backend *be, cw_tensor *y, const cw_tensor *x
 
 static cw_status linear_backward_data(cw_backend *be, cw_tensor *dx, const cw_tensor *dy,
                                       const cw_tensor *w) {
-    CW_TRY(cw_check_linear("linear_backward_data", be->dtype, dy, dx, w, NULL));
+    CW_TRY(cw_check_linear("linear_backward_data", be->dtype, dy, dx, be->dtype, w, NULL));
     int64_t inputs = dx->shape[1];
     int64_t outputs = w->shape[0];
     REAL *to = dx->data;
@@ -45,7 +45,7 @@ static cw_status linear_backward_data(cw_backend *be, cw_tensor *dx, const cw_te
 
 static cw_status linear_backward_weights(cw_backend *be, cw_tensor *dw, cw_tensor *db,
                                          const cw_tensor *dy, const cw_tensor *x) {
-    CW_TRY(cw_check_linear("linear_backward_weights", be->dtype, dy, x, dw, db));
+    CW_TRY(cw_check_linear("linear_backward_weights", be->dtype, dy, x, be->dtype, dw, db));
     int64_t inputs = x->shape[1];
     int64_t outputs = dw->shape[0];
     int64_t batch = x->shape[0];
