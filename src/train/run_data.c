@@ -96,6 +96,6 @@ void cw_settings_differences(cw_text *out, const cw_settings *settings, const cw
 }
 
 cw_status cw_target_check(const char *path, bool replace) {
-    if (replace || !cw_file_exists(path)) return CW_OK;
+    if (path == NULL || replace || !cw_file_exists(path)) return CW_OK;
     return cw_fail(CW_EIO, "%s exists already; it is replaced only on demand (--force)", path);
 }

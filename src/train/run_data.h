@@ -34,7 +34,7 @@ void cw_settings_differences(cw_text *out, const cw_settings *settings, const cw
 /* Whether a key changes the numbers of training (see above). */
 bool cw_key_matters(const cw_key *key);
 
-/* Refuses a file that exists unless `replace`: CW_EIO. */
+/* Refuses a file that exists unless `replace`: CW_EIO. A path of NULL, no file, is CW_OK. */
 cw_status cw_target_check(const char *path, bool replace);
 
 #endif

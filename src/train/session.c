@@ -176,7 +176,7 @@ cw_status cw_record(const char *run, const char *out, const cw_record_options *o
     }
     const char *usual_name = options->frame > 0 ? "record.png" : "record.mp4";
     if (out != NULL) CW_TRY(check_ending(out, options->frame > 0));
-    if (out != NULL) CW_TRY(cw_target_check(out, options->replace));
+    CW_TRY(cw_target_check(out, options->replace));
     CW_TRY(cw_session_open(&s, run, false));
     cw_status status = out == NULL ? usual_path(path, run, usual_name) : CW_OK;
     if (out == NULL) out = path;

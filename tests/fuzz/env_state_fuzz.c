@@ -64,6 +64,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     }
     REQUIRE(size == w->n);
     REQUIRE(vtable->state(w->env.self, w->bytes, &size, false) == CW_OK && size == w->n);
-    if (which == 0 || fuzz_one_in(1024, bytes, n)) step_on(w, names[which]);
+    if (which == 0 || fuzz_one_in(8192, bytes, n)) step_on(w, names[which]);
     return 0;
 }
