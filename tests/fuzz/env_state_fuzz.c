@@ -1,7 +1,7 @@
 /* Saved states of environments: changes to good ones of toy (first byte even) and of the control
  * suite's finger, which saves edits of its model too. What is accepted is saved again, and can be
  * stepped on from with a finite reward; the finger, which takes long to step and longer to make
- * anew, is stepped now and then. */
+ * anew, is stepped now and then, until it has been made anew a thousand times. */
 #include "env/suite.h"
 #include "fuzz.h"
 
@@ -13,6 +13,7 @@ typedef struct world {
     cw_env env;
     uint8_t *good, *bytes;
     size_t n;
+    int remade;
 } world;
 
 static void make(world *w, const char *name) {
@@ -42,6 +43,7 @@ static void step_on(world *w, const char *name) {
     free(w->good);
     free(w->bytes);
     make(w, name);
+    w->remade++;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
@@ -64,6 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     }
     REQUIRE(size == w->n);
     REQUIRE(vtable->state(w->env.self, w->bytes, &size, false) == CW_OK && size == w->n);
-    if (which == 0 || fuzz_one_in(8192, bytes, n)) step_on(w, names[which]);
+    bool step = fuzz_one_in(256, bytes, n) && w->remade < 1000;
+    if (which == 0 || step) step_on(w, names[which]);
     return 0;
 }
