@@ -189,7 +189,7 @@ static void test_out_of_memory(void **state) {
     if (be == NULL) skip();
     cw_memory_stats before, after;
     cw_memory_stats_get(&before);
-    for (uint64_t n = 1; n <= 6; n++) {
+    for (uint64_t n = 1; n <= 7; n++) {
         cw_convnet *net = NULL;
         cw_memory_fail_after(n);
         assert_int_equal(be->ops->convnet_create(be, &net, &cases[0].desc), CW_ENOMEM);

@@ -8,6 +8,7 @@
 #define CW_BACKEND_ONEDNN_AMX_H
 
 #include <immintrin.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define AMX_INLINE static inline __attribute__((always_inline))
@@ -71,35 +72,40 @@ AMX_INLINE __mmask16 amx_lanes(int64_t n) {
     return n >= 16 ? 0xffff : n > 0 ? (__mmask16)((1U << n) - 1) : 0;
 }
 
+/* A transpose of 16 rows of 16 elements of 4 bytes, in two steps. First, of rows 4 a to 4 a + 3 for
+ * every a: r[b], 128-bit part p, is then column 4 p + b of them. */
+AMX_INLINE void amx_transpose_rows(__m512i r[4]) {
+    __m512i low0 = _mm512_unpacklo_epi32(r[0], r[1]);
+    __m512i high0 = _mm512_unpackhi_epi32(r[0], r[1]);
+    __m512i low1 = _mm512_unpacklo_epi32(r[2], r[3]);
+    __m512i high1 = _mm512_unpackhi_epi32(r[2], r[3]);
+    r[0] = _mm512_unpacklo_epi64(low0, low1);
+    r[1] = _mm512_unpackhi_epi64(low0, low1);
+    r[2] = _mm512_unpacklo_epi64(high0, high1);
+    r[3] = _mm512_unpackhi_epi64(high0, high1);
+}
+
+/* Second, of the r[b] of all four a, for every b: r[p] is then column 4 p + b of all rows. */
+AMX_INLINE void amx_transpose_parts(__m512i r[4]) {
+    __m512i even0 = _mm512_shuffle_i32x4(r[0], r[1], 0x88);
+    __m512i odd0 = _mm512_shuffle_i32x4(r[0], r[1], 0xdd);
+    __m512i even1 = _mm512_shuffle_i32x4(r[2], r[3], 0x88);
+    __m512i odd1 = _mm512_shuffle_i32x4(r[2], r[3], 0xdd);
+    r[0] = _mm512_shuffle_i32x4(even0, even1, 0x88);
+    r[1] = _mm512_shuffle_i32x4(odd0, odd1, 0x88);
+    r[2] = _mm512_shuffle_i32x4(even0, even1, 0xdd);
+    r[3] = _mm512_shuffle_i32x4(odd0, odd1, 0xdd);
+}
+
 /* Rows of 16 elements of 4 bytes become columns. */
 AMX_INLINE void amx_transpose(__m512i r[16]) {
-    __m512i t[16];
-#pragma GCC unroll 8
-    for (int i = 0; i < 16; i += 2) {
-        t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
-        t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
-    }
 #pragma GCC unroll 4
-    for (int i = 0; i < 16; i += 4) {
-        r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
-        r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
-        r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
-        r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
-    }
-    /* r[4 a + b], 128-bit part p: column 4 p + b of rows 4 a to 4 a + 3. */
+    for (int a = 0; a < 4; a++) amx_transpose_rows(r + (ptrdiff_t)4 * a);
 #pragma GCC unroll 4
     for (int b = 0; b < 4; b++) {
-        t[b] = _mm512_shuffle_i32x4(r[b], r[b + 4], 0x88);
-        t[b + 4] = _mm512_shuffle_i32x4(r[b], r[b + 4], 0xdd);
-        t[b + 8] = _mm512_shuffle_i32x4(r[b + 8], r[b + 12], 0x88);
-        t[b + 12] = _mm512_shuffle_i32x4(r[b + 8], r[b + 12], 0xdd);
-    }
-#pragma GCC unroll 4
-    for (int b = 0; b < 4; b++) {
-        r[b] = _mm512_shuffle_i32x4(t[b], t[b + 8], 0x88);
-        r[b + 8] = _mm512_shuffle_i32x4(t[b], t[b + 8], 0xdd);
-        r[b + 4] = _mm512_shuffle_i32x4(t[b + 4], t[b + 12], 0x88);
-        r[b + 12] = _mm512_shuffle_i32x4(t[b + 4], t[b + 12], 0xdd);
+        __m512i t[4] = {r[b], r[b + 4], r[b + 8], r[b + 12]};
+        amx_transpose_parts(t);
+        for (int p = 0; p < 4; p++) r[b + 4 * p] = t[p];
     }
 }
 

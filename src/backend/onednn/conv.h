@@ -36,15 +36,15 @@ struct cw_convnet {
     cw_prim features_out; /* last output to (B, F*H_L*W_L) */
     cw_prim features_in;  /* and a gradient of that shape back */
 
-    size_t input_bytes; /* the input, at byte 0 of `acts` */
-    bool raw_pixels;    /* the input is bf16 pixels of 0..255 by pairs of channels; the first
-                           weight is 1/255 of its value */
-    size_t gradient[2];   /* byte of `scratch`: gradients to layer outputs, in turn */
-    size_t sums;          /* byte of `scratch`: partial weight gradients, one set per thread */
-    size_t sums_count;    /* elements of one set */
-    size_t strips;        /* byte of `scratch`: tiles at work, one set per thread */
-    size_t strip_count;   /* elements of one set */
-    size_t prim_scratch;  /* byte of `scratch`: for oneDNN */
+    size_t input_bytes;  /* the input, at byte 0 of `acts` */
+    bool raw_pixels;     /* the input is bf16 pixels of 0..255 by pairs of channels; the first
+                            weight is 1/255 of its value */
+    size_t gradient[2];  /* byte of `scratch`: gradients to layer outputs, in turn */
+    size_t sums;         /* byte of `scratch`: partial weight gradients, one set per thread */
+    size_t sums_count;   /* elements of one set */
+    size_t strips;       /* byte of `scratch`: tiles at work, one set per thread */
+    size_t strip_count;  /* elements of one set */
+    size_t prim_scratch; /* byte of `scratch`: for oneDNN */
 };
 
 /* ---- layers by Winograd's tiles: conv_tiles.c ---- */

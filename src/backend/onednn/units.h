@@ -34,9 +34,18 @@ typedef struct cw_unit_conv {
     const int64_t *out_at;  /* (blocks) first pixel of the output */
 } cw_unit_conv;
 
+/* The pixels of two blocks that are pixels of the features, too: where the i-th of the 32 goes to
+ * in a plane of theirs is at + i, the same `at` for all in one line. */
+typedef struct cw_unit_lines {
+    int n;
+    uint32_t pixels[4]; /* bit i: the i-th */
+    int64_t at[4];
+} cw_unit_lines;
+
 /* The last output's own pixels, (channels, h, w), in a map of that pitch. */
 typedef struct cw_unit_features {
     int64_t channels, h, w, pitch;
+    const cw_unit_lines *lines; /* (blocks / 2) of the last layer */
 } cw_unit_features;
 
 /* Single-thread loops; begin and end go around calls of the others on the same thread. */

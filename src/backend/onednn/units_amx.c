@@ -135,17 +135,27 @@ AMX_INLINE __m512 relu(__m512 x) {
     return _mm512_max_ps(_mm512_setzero_ps(), x);
 }
 
+/* A group's biases. */
+typedef struct biases {
+    __m512 low, high;
+} biases;
+
+AMX_INLINE biases take_biases(const target *to, const waiting *w) {
+    const float *from = to->bias + w->group * CW_UNIT;
+    return (biases){_mm512_loadu_ps(from), _mm512_loadu_ps(from + 16)};
+}
+
 /* A pixel's outputs. */
-AMX_INLINE __m512i round_pixel(const target *to, const waiting *w, int64_t row) {
-    const float *bias = to->bias + w->group * CW_UNIT;
-    __m512 low = _mm512_add_ps(_mm512_loadu_ps(bias), _mm512_load_ps(w->tile[row]));
-    __m512 high = _mm512_add_ps(_mm512_loadu_ps(bias + 16), _mm512_load_ps(w->tile[row] + 16));
-    return (__m512i)_mm512_cvtne2ps_pbh(relu(high), relu(low));
+AMX_INLINE __m512i round_pixel(const waiting *w, int64_t row, biases bias) {
+    __m512 low = relu(_mm512_add_ps(bias.low, _mm512_load_ps(w->tile[row])));
+    __m512 high = relu(_mm512_add_ps(bias.high, _mm512_load_ps(w->tile[row] + 16)));
+    return (__m512i)_mm512_cvtne2ps_pbh(high, low);
 }
 
 AMX_INLINE void put_outputs(const target *to, const waiting *w, int64_t first, int64_t stop) {
+    biases bias = take_biases(to, w);
     for (int64_t r = first; r < stop; r++) {
-        _mm512_storeu_si512(to->map + map_at(to, w, r), round_pixel(to, w, r));
+        _mm512_storeu_si512(to->map + map_at(to, w, r), round_pixel(w, r, bias));
     }
 }
 
@@ -210,39 +220,8 @@ static void data(uint16_t *dx, const void *dy, const uint16_t *weights, const ui
 
 /* ---- features ---- */
 
-/* 16 pixels from `pixel` on: those that count lie in up to two lines, at `at` + their number. */
-typedef struct pieces {
-    __mmask16 lanes[2];
-    int64_t at[2];
-} pieces;
-
-/* `inside`: pixels of the block that are the block's own. */
-static inline pieces cut(int64_t pixel, int64_t inside, const cw_unit_features *s) {
-    pieces p;
-    int64_t y = pixel / s->pitch;
-    int64_t x = pixel % s->pitch;
-    int64_t next = s->pitch - x; /* number of the next line's first pixel */
-    for (int i = 0; i < 2; i++, y++) {
-        int64_t first = i == 0 ? 0 : next;
-        int64_t stop = i == 0 ? s->w - x : next + s->w;
-        if (stop > inside) stop = inside;
-        bool none = y >= s->h || stop <= first;
-        p.lanes[i] = none ? 0 : (__mmask16)((1U << stop) - (1U << first));
-        p.at[i] = y * s->w + (i == 0 ? x : -next);
-    }
-    return p;
-}
-
-static inline pieces cut_block(const target *to, int64_t block) {
-    int64_t pixel = to->conv->out_at[block];
-    int64_t inside = BLOCK;
-    if (block + 1 < to->conv->blocks) inside = to->conv->out_at[block + 1] - pixel;
-    return cut(pixel, inside < BLOCK ? inside : BLOCK, to->shape);
-}
-
 /* 16 pixels of 16 channels. */
 AMX_INLINE void put_square(const target *to, const waiting *w, int64_t row, int64_t column) {
-    pieces p = cut_block(to, w->block + row / BLOCK);
     __m512 bias = _mm512_loadu_ps(to->bias + w->group * CW_UNIT + column);
     __m512i r[16];
 #pragma GCC unroll 16
@@ -252,9 +231,12 @@ AMX_INLINE void put_square(const target *to, const waiting *w, int64_t row, int6
     amx_transpose(r);
     int64_t plane = to->shape->h * to->shape->w;
     float *at = to->features + (w->group * CW_UNIT + column) * plane;
+    const cw_unit_lines *l = &to->shape->lines[w->block / 2];
     for (int64_t c = 0; c < 16; c++, at += plane) {
-        _mm512_mask_storeu_epi32(at + p.at[0], p.lanes[0], r[c]);
-        _mm512_mask_storeu_epi32(at + p.at[1], p.lanes[1], r[c]);
+        for (int k = 0; k < l->n; k++) {
+            __mmask16 pixels = (__mmask16)(l->pixels[k] >> row);
+            if (pixels != 0) _mm512_mask_storeu_epi32(at + l->at[k] + row, pixels, r[c]);
+        }
     }
 }
 
@@ -273,60 +255,63 @@ static void features(float *out, const void *in, const uint16_t *weights, const 
 
 /* ---- features in bf16 ---- */
 
-/* 32 pixels: those that count lie in lines, at `at` + their number. */
-typedef struct line_cuts {
-    int n;
-    __mmask32 lanes[4];
-    int64_t at[4];
-} line_cuts;
-
-static inline void add_line(line_cuts *l, __mmask32 lanes, int64_t at) {
-    if (lanes == 0) return;
-    if (l->n == 0 || l->at[l->n - 1] != at) {
-        l->lanes[l->n] = 0;
-        l->at[l->n++] = at;
-    }
-    l->lanes[l->n - 1] |= lanes;
+/* Two pixels side by side, channel by channel: first[i], second[i], in cw_unit_column's order. */
+AMX_INLINE void pair_up(__m512i *low, __m512i *high, const void *first, const void *second) {
+    __m512i a = _mm512_loadu_si512(first);
+    __m512i b = _mm512_loadu_si512(second);
+    *low = _mm512_unpacklo_epi16(a, b);
+    *high = _mm512_unpackhi_epi16(a, b);
 }
 
-static inline line_cuts cut_blocks(const target *to, int64_t block) {
-    line_cuts l = {0};
-    for (int i = 0; i < 2; i++) {
-        pieces p = cut_block(to, block + i);
-        for (int k = 0; k < 2; k++) {
-            add_line(&l, (__mmask32)p.lanes[k] << (BLOCK * i), p.at[k] - (int64_t)BLOCK * i);
-        }
+/* Of 8 rounded pixels: pairs, and the first step of transposes of the channels that pair up. The
+ * results take the pixels' places: those of cw_unit_column's first 16 in even ones. */
+AMX_INLINE void pair_pixels(const waiting *w, int64_t first) {
+    __m512i low[4];
+    __m512i high[4];
+#pragma GCC unroll 4
+    for (int64_t i = 0; i < 4; i++) {
+        pair_up(&low[i], &high[i], w->tile[first + 2 * i], w->tile[first + 2 * i + 1]);
     }
-    return l;
+    amx_transpose_rows(low);
+    amx_transpose_rows(high);
+#pragma GCC unroll 4
+    for (int64_t i = 0; i < 4; i++) {
+        _mm512_store_si512(w->tile[first + 2 * i], low[i]);
+        _mm512_store_si512(w->tile[first + 2 * i + 1], high[i]);
+    }
 }
 
-/* Every other four channels of 32 rounded pixels, from the first or from the fifth on. */
-AMX_INLINE void put_lines(const target *to, const waiting *w, bool fifth) {
-    __m512i r[16];
-#pragma GCC unroll 16
-    for (int64_t i = 0; i < 16; i++) {
-        __m512i a = _mm512_load_si512(w->tile[2 * i]);
-        __m512i b = _mm512_load_si512(w->tile[2 * i + 1]);
-        r[i] = fifth ? _mm512_unpackhi_epi16(a, b) : _mm512_unpacklo_epi16(a, b);
+/* The second step, and the lines of four channels: `number` of 8 times four. */
+AMX_INLINE void put_lines(const target *to, const waiting *w, int64_t number) {
+    __m512i r[4];
+#pragma GCC unroll 4
+    for (int64_t a = 0; a < 4; a++) {
+        r[a] = _mm512_load_si512(w->tile[8 * a + number % 4 * 2 + number / 4]);
     }
-    amx_transpose(r);
-    line_cuts l = cut_blocks(to, w->block);
+    amx_transpose_parts(r);
+    const cw_unit_lines *l = &to->shape->lines[w->block / 2];
     int64_t plane = to->shape->h * to->shape->w;
-    uint16_t *group = to->bf16_features + w->group * CW_UNIT * plane;
-    for (int64_t i = 0; i < 16; i++) {
-        uint16_t *at = group + (i / 4 * 8 + i % 4 + (fifth ? 4 : 0)) * plane;
-        for (int k = 0; k < l.n; k++) _mm512_mask_storeu_epi16(at + l.at[k], l.lanes[k], r[i]);
+    uint16_t *at = to->bf16_features + (w->group * CW_UNIT + number) * plane;
+#pragma GCC unroll 4
+    for (int64_t i = 0; i < 4; i++, at += 8 * plane) {
+        for (int k = 0; k < l->n; k++) {
+            _mm512_mask_storeu_epi16(at + l->at[k], l->pixels[k], r[i]);
+        }
     }
 }
 
 /* In the first half of the parts pixels are rounded where they lie. */
 AMX_INLINE void put_bf16_features(const target *to, const waiting *w, int64_t first, int64_t stop) {
+    biases bias = take_biases(to, w);
     for (int64_t part = first; part < stop; part++) {
-        for (int64_t r = 2 * part; r < 2 * part + 2 && r < CW_UNIT; r++) {
-            _mm512_store_si512(w->tile[r], round_pixel(to, w, r));
+        if (part < 16) {
+            _mm512_store_si512(w->tile[2 * part], round_pixel(w, 2 * part, bias));
+            _mm512_store_si512(w->tile[2 * part + 1], round_pixel(w, 2 * part + 1, bias));
+        } else if (part < 24) {
+            if (part % 2 == 0) pair_pixels(w, (part - 16) * 4);
+        } else {
+            put_lines(to, w, part - 24);
         }
-        if (part == CW_UNIT / 2) put_lines(to, w, false);
-        if (part == CW_UNIT * 3 / 4) put_lines(to, w, true);
     }
 }
 
@@ -336,14 +321,18 @@ static void bf16_features(uint16_t *out, const void *in, const uint16_t *weights
     convolve(in, weights, &to, put_bf16_features);
 }
 
+/* The first of 32 lanes: `n`, if there are so many. */
+AMX_INLINE __mmask32 lanes_32(int64_t n) {
+    return n >= 32 ? ~UINT32_C(0) : n > 0 ? (UINT32_C(1) << n) - 1 : 0;
+}
+
 static void bf16_feature_rows(uint16_t *rows, int64_t step, const uint16_t *dfeatures,
                               const uint16_t *features, const cw_unit_features *shape) {
     for (int64_t c = 0; c < shape->channels; c++, rows += step) {
         for (int64_t y = 0; y < shape->h; y++) {
             for (int64_t x = 0; x < shape->pitch; x += 32) {
                 int64_t at = x < shape->w ? x : 0;
-                int64_t n = shape->w - x;
-                __mmask32 lanes = _mm512_kunpackw(amx_lanes(n - 16), amx_lanes(n));
+                __mmask32 lanes = lanes_32(shape->w - x);
                 __m512i value = _mm512_maskz_loadu_epi16(lanes, features + at);
                 __mmask32 alive = _mm512_cmpgt_epi16_mask(value, _mm512_setzero_si512());
                 _mm512_storeu_si512(rows + y * shape->pitch + x,
@@ -386,14 +375,6 @@ static void feature_rows(uint16_t *rows, int64_t step, const float *dfeatures,
 }
 
 /* ---- gradients of weights ---- */
-
-/* Two pixels side by side, channel by channel: first[i], second[i], in cw_unit_column's order. */
-AMX_INLINE void pair_up(__m512i *low, __m512i *high, const void *first, const void *second) {
-    __m512i a = _mm512_loadu_si512(first);
-    __m512i b = _mm512_loadu_si512(second);
-    *low = _mm512_unpacklo_epi16(a, b);
-    *high = _mm512_unpackhi_epi16(a, b);
-}
 
 static void transpose_32(uint16_t *to, int64_t to_step, const uint16_t *from, int64_t from_step) {
     __m512i low[16];

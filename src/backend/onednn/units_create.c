@@ -93,6 +93,30 @@ static cw_status place_layer(cw_units *u, int i) {
     return CW_OK;
 }
 
+/* Adds the i-th pixel of two blocks, pixel `pixel` of the last map. */
+static void add_pixel(cw_unit_lines *l, int i, int64_t pixel, const cw_unit_features *s) {
+    int64_t y = pixel / s->pitch;
+    int64_t x = pixel % s->pitch;
+    if (y >= s->h || x >= s->w) return;
+    int64_t at = y * s->w + x - i;
+    if (l->n == 0 || l->at[l->n - 1] != at) l->at[l->n++] = at;
+    l->pixels[l->n - 1] |= UINT32_C(1) << i;
+}
+
+/* A pixel that two blocks share is the second one's. */
+static cw_status place_features(cw_units *u) {
+    const cw_unit_conv *c = &u->layer[u->desc.n_layers - 1].conv;
+    CW_TRY(cw_alloc(&u->lines, (size_t)c->blocks / 2, sizeof *u->lines, "lines of features"));
+    for (int64_t i = 0; i < 16 * c->blocks; i++) {
+        int64_t block = i / 16;
+        int64_t pixel = c->out_at[block] + i % 16;
+        bool shared = block + 1 < c->blocks && pixel >= c->out_at[block + 1];
+        if (!shared) add_pixel(&u->lines[block / 2], (int)(i % 32), pixel, &u->features);
+    }
+    u->features.lines = u->lines;
+    return CW_OK;
+}
+
 static void set_layers(cw_units *u) {
     const cw_convnet_desc *d = &u->desc;
     size_t param = 0;
@@ -108,7 +132,7 @@ static void set_layers(cw_units *u) {
     }
     u->pitch = u->layer[0].ow;
     const unit_layer *last = &u->layer[d->n_layers - 1];
-    u->features = (cw_unit_features){d->filters, last->oh, last->ow, u->pitch};
+    u->features = (cw_unit_features){d->filters, last->oh, last->ow, u->pitch, NULL};
 }
 
 /* ---- memory ---- */
@@ -184,6 +208,7 @@ cw_status cw_units_create(cw_units **out, const cw_unit_kernels *kernels,
     set_layers(u);
     cw_status status = CW_OK;
     for (int i = 0; i < desc->n_layers && status == CW_OK; i++) status = place_layer(u, i);
+    if (status == CW_OK) status = place_features(u);
     if (status == CW_OK) status = place_pixels(u);
     if (status != CW_OK) {
         cw_units_destroy(u);
@@ -199,6 +224,7 @@ cw_status cw_units_create(cw_units **out, const cw_unit_kernels *kernels,
 void cw_units_destroy(cw_units *units) {
     if (units == NULL) return;
     for (int i = 0; i < units->desc.n_layers; i++) cw_free(units->layer[i].places);
+    cw_free(units->lines);
     cw_free(units->pixel_at);
     cw_free(units);
 }

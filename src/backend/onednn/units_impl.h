@@ -30,7 +30,8 @@ struct cw_units {
     int64_t pitch;
     unit_layer layer[CW_CONVNET_MAX_LAYERS];
     cw_unit_features features;
-    int64_t *pixel_at; /* byte of the place of each of the first layer's output pixels */
+    cw_unit_lines *lines; /* what features points to */
+    int64_t *pixel_at;    /* byte of the place of each of the first layer's output pixels */
 
     size_t image_bytes; /* of a sample's pixels in `acts`, from byte 0 */
     /* A thread's own memory: bytes of `scratch` from thread to thread, and of its parts. */
