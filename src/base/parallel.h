@@ -15,10 +15,15 @@ typedef void (*cw_range_fn)(void *context, int64_t begin, int64_t end);
 void cw_signals_hold(sigset_t *before);
 void cw_signals_release(const sigset_t *before);
 
-/* Splits [0, n) into one contiguous range per thread, in a fixed way that depends
- * only on n, grain and the thread count: same count, same bits. Runs in the calling
- * thread when n <= grain. Its threads take no signals. */
+/* Calls body for ranges of [0, n), each item once. Every thread has a contiguous part of its own
+ * and then helps with what the others have left: cores differ, and other programs run on them.
+ * Which thread takes which range is not known; results may not depend on it, nor on where ranges
+ * begin. Ranges have at least `grain` items but for a part's last. Runs in the calling thread when
+ * n <= grain. Its threads take no signals. */
 void cw_parallel_for(int64_t n, int64_t grain, cw_range_fn body, void *context);
+
+/* Inside of a body: which of cw_threads_get() threads runs it, from 0. For scratch memory. */
+int cw_parallel_self(void);
 
 /* Sets how many threads cw_parallel_for and the vendor kernels use when called
  * from this thread; n = 0 means every core this process may use. Returns the count set. */

@@ -62,8 +62,8 @@ typedef struct tiles_job {
     const float *bias;
     const float *relu;
     const float *dy;
-    float *strips; /* scratch, one set per part */
-    float *sums;   /* partial gradients, one set per part */
+    float *strips; /* scratch, one set per thread */
+    float *sums;   /* partial gradients, one set per part: as many as threads */
 } tiles_job;
 
 static tiles_job make_job(const cw_convnet *net, const cw_conv_layer *layer,
@@ -74,22 +74,20 @@ static tiles_job make_job(const cw_convnet *net, const cw_conv_layer *layer,
     return job;
 }
 
-static void part_range(const tiles_job *job, int64_t part, int64_t *begin, int64_t *end) {
-    const cw_winograd *g = job->tiles;
-    int64_t strips = (g->batch * g->tiles_h * g->tiles_w + g->strip - 1) / g->strip;
-    *begin = strips * part / job->net->be->threads;
-    *end = strips * (part + 1) / job->net->be->threads;
+static int64_t count_strips(const cw_winograd *g) {
+    return (g->batch * g->tiles_h * g->tiles_w + g->strip - 1) / g->strip;
 }
 
+/* The calling thread's tiles at work. */
+static float *own_strips(const tiles_job *job) {
+    return job->strips + (size_t)cw_parallel_self() * job->net->strip_count;
+}
+
+/* Items are strips. */
 static void apply_body(void *context, int64_t begin, int64_t end) {
     const tiles_job *job = context;
-    for (int64_t part = begin; part < end; part++) {
-        int64_t first, stop;
-        part_range(job, part, &first, &stop);
-        job->kernels->winograd_apply(job->out, job->in, job->u, job->bias, job->relu, job->tiles,
-                                     job->strips + (size_t)part * job->net->strip_count, first,
-                                     stop);
-    }
+    job->kernels->winograd_apply(job->out, job->in, job->u, job->bias, job->relu, job->tiles,
+                                 own_strips(job), begin, end);
 }
 
 void cw_tiles_forward(const cw_convnet *net, const cw_conv_layer *layer, float *y, const float *x,
@@ -99,7 +97,7 @@ void cw_tiles_forward(const cw_convnet *net, const cw_conv_layer *layer, float *
     job.in = x;
     job.u = u;
     job.bias = bias;
-    cw_parallel_for(net->be->threads, 1, apply_body, &job);
+    cw_parallel_for(count_strips(job.tiles), 1, apply_body, &job);
 }
 
 void cw_tiles_backward_data(const cw_convnet *net, const cw_conv_layer *layer, float *dx,
@@ -109,7 +107,7 @@ void cw_tiles_backward_data(const cw_convnet *net, const cw_conv_layer *layer, f
     job.in = dy;
     job.u = u;
     job.relu = x;
-    cw_parallel_for(net->be->threads, 1, apply_body, &job);
+    cw_parallel_for(count_strips(job.tiles), 1, apply_body, &job);
 }
 
 static size_t count_products(const cw_winograd *g) {
@@ -120,13 +118,12 @@ static void gradient_body(void *context, int64_t begin, int64_t end) {
     const tiles_job *job = context;
     size_t count = count_products(job->tiles);
     for (int64_t part = begin; part < end; part++) {
-        int64_t first, stop;
-        part_range(job, part, &first, &stop);
+        int64_t first = count_strips(job->tiles) * part / job->net->be->threads;
+        int64_t stop = count_strips(job->tiles) * (part + 1) / job->net->be->threads;
         float *sums = job->sums + (size_t)part * job->net->sums_count;
         memset(sums, 0, (count + (size_t)job->tiles->out_c) * sizeof *sums);
         job->kernels->winograd_gradient(sums, sums + count, job->in, job->dy, job->tiles,
-                                        job->strips + (size_t)part * job->net->strip_count, first,
-                                        stop);
+                                        own_strips(job), first, stop);
     }
 }
 

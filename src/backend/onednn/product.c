@@ -1,7 +1,7 @@
 /* Products of packed factors. Of the two matrices the one with fewer rows or columns is packed
  * whole, a piece of k at a time; the other one block by block on the way, each time for every tile
- * that needs the block. Where there are too few blocks for the threads, each thread sums a part of
- * k by itself. */
+ * that needs the block. Where there are too few blocks for the threads, parts of k are summed on
+ * their own. */
 #include "backend/onednn/product.h"
 
 #include "base/error.h"
@@ -13,6 +13,10 @@
  * and of a matrix whose columns are packed, several lines of every row are read at once. */
 #define GROUP_BYTES (512 * 1024)
 
+/* Groups of blocks that a thread has at least, or parts of k for it: threads that are fast take
+ * more than that, slow ones less. */
+#define SHARES 4
+
 /* The rows of a or the columns of b. */
 typedef struct side {
     bool columns, bf16;
@@ -21,16 +25,16 @@ typedef struct side {
     int64_t width, blocks; /* of them go into a block; all blocks */
 } side;
 
-/* One product at work; threads hold copies whose memory is their own. */
+/* One product at work; parts of k have copies with memory of their own. */
 typedef struct work {
     const cw_kernels *kernels;
     const cw_tiled_product *product;
     side whole, other;
-    int64_t group;         /* blocks of `other` packed together */
-    char *packed;          /* `whole`, for the piece at hand */
-    char *groups;          /* of `other`, one group per thread */
-    size_t group_bytes;    /* of one */
-    int64_t threads;       /* that share `packed`, or 1 */
+    int64_t group;      /* blocks of `other` packed together */
+    char *packed;       /* `whole`, for the piece at hand */
+    char *groups;       /* of `other`, a group for each thread */
+    size_t group_bytes; /* of one */
+    int64_t threads;
     int64_t first, length; /* the piece: terms [first, first + length) */
     bool add;              /* to what is in c: it is not the first piece */
     char *c;
@@ -106,7 +110,7 @@ static void multiply_tile(const work *w, const char *whole, int64_t i, const cha
     w->kernels->product_tile(&tile);
 }
 
-/* Blocks [begin, end) of `other`, packed into `group`. */
+/* Blocks [begin, end) of `other`, a group at a time. */
 static void multiply_blocks(const work *w, char *group, int64_t begin, int64_t end) {
     size_t whole_bytes = block_bytes(w, &w->whole, w->length);
     size_t bytes = block_bytes(w, &w->other, w->length);
@@ -126,14 +130,13 @@ static void pack_body(void *context, int64_t begin, int64_t end) {
     pack_whole(context, begin, end);
 }
 
-/* Items are threads. */
+/* Items are groups. */
 static void multiply_body(void *context, int64_t begin, int64_t end) {
     const work *w = context;
+    char *group = w->groups + (size_t)cw_parallel_self() * w->group_bytes;
+    int64_t stop = end * w->group < w->other.blocks ? end * w->group : w->other.blocks;
     w->kernels->begin_products();
-    for (int64_t t = begin; t < end; t++) {
-        multiply_blocks(w, w->groups + (size_t)t * w->group_bytes, w->other.blocks * t / w->threads,
-                        w->other.blocks * (t + 1) / w->threads);
-    }
+    multiply_blocks(w, group, begin * w->group, stop);
     w->kernels->end_products();
 }
 
@@ -147,13 +150,14 @@ static void run_together(work *w) {
     while (w->first + w->length < w->product->k) {
         next_piece(w, w->product->k);
         cw_parallel_for(w->whole.blocks, 1, pack_body, w);
-        cw_parallel_for(w->threads, 1, multiply_body, w);
+        cw_parallel_for((w->other.blocks + w->group - 1) / w->group, 1, multiply_body, w);
     }
 }
 
-/* Each thread's part of k into a matrix of its own: (threads, m, n) at `sums`. */
+/* Each part of k into a matrix of its own: (count, m, n) at `sums`. */
 typedef struct parts {
     const work *work;
+    int64_t count;
     size_t packed_bytes; /* of one thread's `packed` */
     float *sums;
 } parts;
@@ -164,13 +168,13 @@ static void part_body(void *context, int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; t++) {
         work w = *p->work;
         const cw_tiled_product *product = w.product;
-        w.packed += (size_t)t * p->packed_bytes;
-        w.groups += (size_t)t * w.group_bytes;
+        w.packed += (size_t)cw_parallel_self() * p->packed_bytes;
+        w.groups += (size_t)cw_parallel_self() * w.group_bytes;
         w.c = (char *)(p->sums + t * product->m * product->n);
         w.c_row = product->n;
         w.c_column = 1;
-        w.first = product->k * t / w.threads;
-        int64_t stop = product->k * (t + 1) / w.threads;
+        w.first = product->k * t / p->count;
+        int64_t stop = product->k * (t + 1) / p->count;
         while (w.first + w.length < stop) {
             next_piece(&w, stop);
             pack_whole(&w, 0, w.whole.blocks);
@@ -188,7 +192,7 @@ static void sum_body(void *context, int64_t begin, int64_t end) {
         for (int64_t j = 0; j < product->n; j++) {
             const float *from = p->sums + i * product->n + j;
             float sum = 0;
-            for (int64_t t = 0; t < p->work->threads; t++) {
+            for (int64_t t = 0; t < p->count; t++) {
                 sum += from[t * product->m * product->n];
             }
             ((float *)product->c)[i * product->c_row + j * product->c_column] = sum;
@@ -214,7 +218,8 @@ static work make_work(const cw_onednn *state, int threads, const cw_tiled_produc
     int64_t length = p->k < CW_PRODUCT_PIECE ? p->k : CW_PRODUCT_PIECE;
     size_t bytes = block_bytes(&w, &w.other, length);
     w.group = bytes * 2 <= GROUP_BYTES ? (int64_t)(GROUP_BYTES / bytes) : 1;
-    if (w.group > w.other.blocks) w.group = w.other.blocks;
+    int64_t most = w.other.blocks / (SHARES * w.threads);
+    if (w.group > most) w.group = most > 1 ? most : 1;
     w.group_bytes = (size_t)w.group * bytes;
     w.c = p->c;
     w.c_row = p->c_row;
@@ -230,10 +235,11 @@ cw_status cw_tiled_product_run(cw_onednn *state, int threads, const cw_tiled_pro
     w.group_bytes = cw_onednn_aligned(w.group_bytes);
     bool split = w.other.blocks < 4 * w.threads && product->k >= CW_PRODUCT_PIECE / 2 * w.threads &&
                  !product->c_bf16;
-    size_t sets = split ? (size_t)threads : 1;
-    size_t packed_bytes = sets * p.packed_bytes;
+    int64_t count = threads > 1 ? SHARES * threads : 1;
+    p.count = split ? count : 0;
+    size_t packed_bytes = (split ? (size_t)threads : 1) * p.packed_bytes;
     size_t groups_bytes = (size_t)threads * w.group_bytes;
-    size_t sums_bytes = split ? sets * (size_t)(product->m * product->n) * sizeof(float) : 0;
+    size_t sums_bytes = (size_t)(p.count * product->m * product->n) * sizeof(float);
     CW_TRY(cw_onednn_grow_scratch(state, packed_bytes + groups_bytes + sums_bytes));
     w.packed = state->product_scratch;
     w.groups = w.packed + packed_bytes;
@@ -242,7 +248,7 @@ cw_status cw_tiled_product_run(cw_onednn *state, int threads, const cw_tiled_pro
         return CW_OK;
     }
     p.sums = (float *)(w.groups + groups_bytes);
-    cw_parallel_for(w.threads, 1, part_body, &p);
+    cw_parallel_for(p.count, 1, part_body, &p);
     cw_parallel_for(product->m, 8, sum_body, &p);
     return CW_OK;
 }

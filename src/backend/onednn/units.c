@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* A call at work; there are as many parts as threads, each with a share of the samples. */
+/* A call at work. */
 typedef struct unit_job {
     const cw_units *units;
     const cw_image_batch *images;
@@ -17,9 +17,9 @@ typedef struct unit_job {
     const void *dfeatures;
 } unit_job;
 
-static void share_out(const cw_units *u, int64_t part, int64_t *begin, int64_t *end) {
-    *begin = u->desc.batch * part / u->threads;
-    *end = u->desc.batch * (part + 1) / u->threads;
+/* The calling thread's own memory. */
+static char *own_memory(const unit_job *job) {
+    return cw_unit_at(job->scratch, (size_t)cw_parallel_self() * job->units->thread_bytes);
 }
 
 static void input_body(void *context, int64_t begin, int64_t end) {
@@ -96,18 +96,12 @@ static void forward_sample(const unit_job *job, char *own, int64_t b) {
     }
 }
 
+/* Items are samples. */
 static void forward_body(void *context, int64_t begin, int64_t end) {
     const unit_job *job = context;
-    const cw_units *u = job->units;
-    for (int64_t part = begin; part < end; part++) {
-        char *own = cw_unit_at(job->scratch, (size_t)part * u->thread_bytes);
-        int64_t first, stop;
-        share_out(u, part, &first, &stop);
-        if (first == stop) continue;
-        u->kernels->begin();
-        for (int64_t b = first; b < stop; b++) forward_sample(job, own, b);
-        u->kernels->end();
-    }
+    job->units->kernels->begin();
+    for (int64_t b = begin; b < end; b++) forward_sample(job, own_memory(job), b);
+    job->units->kernels->end();
 }
 
 void cw_units_forward(const cw_units *units, cw_tensor *features, void *acts, const void *packed,
@@ -115,7 +109,7 @@ void cw_units_forward(const cw_units *units, cw_tensor *features, void *acts, co
     unit_job job = {.units = units, .acts = acts, .packed = packed, .scratch = scratch};
     job.bf16 = features->dtype == CW_BF16;
     job.out = features->data;
-    cw_parallel_for(units->threads, 1, forward_body, &job);
+    cw_parallel_for(units->desc.batch, 1, forward_body, &job);
 }
 
 /* ---- backward ---- */
@@ -133,10 +127,16 @@ static void clear_behind(const cw_units *u, uint16_t *map, int64_t lines) {
            (size_t)(cw_unit_border(u) * u->desc.filters) * sizeof *map);
 }
 
-/* Adds a sample's gradient of the first layer's weights, from rows of the gradient. */
-static void first_weights(const cw_units *u, char *own, const void *pixels, int64_t count) {
+static float *sums_of(const unit_job *job, int64_t part) {
+    return cw_unit_at(job->scratch, job->units->sums + (size_t)part * job->units->sum_bytes);
+}
+
+/* Adds a sample's gradient of the first layer's weights to a part's sums, from rows of the
+ * gradient.
+ */
+static void first_weights(const cw_units *u, char *own, float *sums, const void *pixels,
+                          int64_t count) {
     const unit_layer *l = &u->layer[0];
-    float *sums = (float *)cw_unit_at(own, u->sums) + l->sums;
     uint16_t *pairs = cw_unit_at(own, u->pairs[0]);
     const uint16_t *rows = cw_unit_at(own, u->rows);
     for (int64_t k = 0; k < l->conv.terms; k++) {
@@ -149,9 +149,9 @@ static void first_weights(const cw_units *u, char *own, const void *pixels, int6
     }
 }
 
-static void inner_weights(const cw_units *u, char *own, int i, const uint16_t *x, int64_t count) {
+static void inner_weights(const cw_units *u, char *own, float *sums, int i, const uint16_t *x,
+                          int64_t count) {
     const unit_layer *l = &u->layer[i];
-    float *sums = (float *)cw_unit_at(own, u->sums) + l->sums;
     const uint16_t *rows = cw_unit_at(own, u->rows);
     int64_t pixel_bytes = l->conv.pixel_bytes;
     int64_t groups = l->conv.groups;
@@ -175,17 +175,17 @@ static void inner_weights(const cw_units *u, char *own, int i, const uint16_t *x
 
 /* Adds a sample's gradient of layer i's weights and bias, from rows of the gradient to its output.
  */
-static void add_gradients(const unit_job *job, char *own, int i, int64_t b) {
+static void add_gradients(const unit_job *job, char *own, float *sums, int i, int64_t b) {
     const cw_units *u = job->units;
     const unit_layer *l = &u->layer[i];
     int64_t count = cw_onednn_round_up(l->oh * u->pitch, CW_UNIT);
-    float *sums = (float *)cw_unit_at(own, u->sums) + l->sums;
+    sums += l->sums;
     float *bias_sums = sums + l->conv.terms * CW_UNIT * u->desc.filters;
     u->kernels->row_sums(bias_sums, cw_unit_at(own, u->rows), u->row_step, count, u->desc.filters);
     if (i == 0) {
-        first_weights(u, own, widen(job, own, b), count);
+        first_weights(u, own, sums, widen(job, own, b), count);
     } else {
-        inner_weights(u, own, i, map_of(job, own, i - 1, b), count);
+        inner_weights(u, own, sums, i, map_of(job, own, i - 1, b), count);
     }
 }
 
@@ -201,7 +201,7 @@ static void take_features(const unit_job *job, uint16_t *rows, int64_t b) {
     }
 }
 
-static void backward_sample(const unit_job *job, char *own, int64_t b) {
+static void backward_sample(const unit_job *job, char *own, float *sums, int64_t b) {
     const cw_units *u = job->units;
     int last = u->desc.n_layers - 1;
     int64_t filters = u->desc.filters;
@@ -212,7 +212,7 @@ static void backward_sample(const unit_job *job, char *own, int64_t b) {
                           cw_onednn_round_up(u->features.h * u->pitch, CW_UNIT));
     clear_behind(u, dy, u->features.h);
     for (int i = last; i > 0; i--) {
-        add_gradients(job, own, i, b);
+        add_gradients(job, own, sums, i, b);
         int64_t lines = u->layer[i - 1].oh;
         uint16_t *dx = gradient_map(u, own, i - 1);
         u->kernels->data(dx, dy, cw_unit_at(job->packed, u->layer[i].backward),
@@ -222,23 +222,31 @@ static void backward_sample(const unit_job *job, char *own, int64_t b) {
                               cw_onednn_round_up(lines * u->pitch, CW_UNIT), filters);
         dy = dx;
     }
-    add_gradients(job, own, 0, b);
+    add_gradients(job, own, sums, 0, b);
 }
 
+/* Zeros that samples leave as they are. */
+static void clear_borders(const cw_units *u, char *own) {
+    size_t border = (size_t)(cw_unit_border(u) * u->desc.filters) * sizeof(uint16_t);
+    for (int i = 0; i < 2; i++) memset(cw_unit_at(own, u->gradient[i]), 0, border);
+}
+
+/* Items are parts of the minibatch. */
 static void backward_body(void *context, int64_t begin, int64_t end) {
     const unit_job *job = context;
     const cw_units *u = job->units;
-    size_t border = (size_t)(cw_unit_border(u) * u->desc.filters) * sizeof(uint16_t);
+    char *own = own_memory(job);
+    clear_borders(u, own);
+    u->kernels->begin();
     for (int64_t part = begin; part < end; part++) {
-        char *own = cw_unit_at(job->scratch, (size_t)part * u->thread_bytes);
-        int64_t first, stop;
-        share_out(u, part, &first, &stop);
-        memset(cw_unit_at(own, u->sums), 0, u->sum_count * sizeof(float));
-        for (int i = 0; i < 2; i++) memset(cw_unit_at(own, u->gradient[i]), 0, border);
-        u->kernels->begin();
-        for (int64_t b = first; b < stop; b++) backward_sample(job, own, b);
-        u->kernels->end();
+        float *sums = sums_of(job, part);
+        memset(sums, 0, u->sum_count * sizeof *sums);
+        int64_t stop = u->desc.batch * (part + 1) / u->parts;
+        for (int64_t b = u->desc.batch * part / u->parts; b < stop; b++) {
+            backward_sample(job, own, sums, b);
+        }
     }
+    u->kernels->end();
 }
 
 void cw_units_backward(const cw_units *units, float *dparams, const void *acts, const void *packed,
@@ -247,6 +255,6 @@ void cw_units_backward(const cw_units *units, float *dparams, const void *acts, 
     job.bf16 = features->dtype == CW_BF16;
     job.features = features->data;
     job.dfeatures = dfeatures->data;
-    cw_parallel_for(units->threads, 1, backward_body, &job);
+    cw_parallel_for(units->parts, 1, backward_body, &job);
     cw_units_collect(units, dparams, scratch);
 }

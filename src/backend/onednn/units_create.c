@@ -180,10 +180,14 @@ static void carve_threads(cw_units *u, cw_convnet_bytes *bytes) {
         for (int i = 0; i < 2; i++) cw_onednn_take(&u->gradient[i], &used, gradient);
         cw_onednn_take(&u->rows, &used, (size_t)(u->row_step * d->filters) * sizeof(uint16_t));
         for (int i = 0; i < 2; i++) cw_onednn_take(&u->pairs[i], &used, (size_t)pixels * pixel);
-        cw_onednn_take(&u->sums, &used, u->sum_count * sizeof(float));
     }
     cw_onednn_take(&u->thread_bytes, &used, 0);
     bytes->scratch = (size_t)u->threads * u->thread_bytes;
+    if (!d->train) return;
+    u->parts = u->threads > CW_UNIT_PARTS / 4 ? 4 * (int64_t)u->threads : CW_UNIT_PARTS;
+    if (u->parts > d->batch) u->parts = d->batch;
+    u->sum_bytes = cw_onednn_aligned(u->sum_count * sizeof(float));
+    cw_onednn_take(&u->sums, &bytes->scratch, (size_t)u->parts * u->sum_bytes);
 }
 
 static cw_status place_pixels(cw_units *u) {

@@ -4,6 +4,10 @@
 
 #include "backend/onednn/onednn.h"
 
+/* Parts of a minibatch whose gradients of weights are summed on their own, by whichever thread has
+ * time; the same for up to a quarter as many threads. */
+#define CW_UNIT_PARTS 16
+
 /* Most channels of an image. */
 #define CW_UNIT_PLANES 256
 
@@ -17,7 +21,7 @@ typedef struct unit_layer {
     size_t bias;      /* byte of `packed` */
     size_t map;       /* byte of `acts`: outputs of all samples; not of the last layer */
     size_t map_bytes; /* of one sample's */
-    size_t sums;      /* float of a thread's sums: gradients of the weights; those of the biases
+    size_t sums;      /* float of a part's sums: gradients of the weights; those of the biases
                          follow them */
     cw_unit_conv conv, data;
     int64_t *places; /* what conv and data point to */
@@ -42,8 +46,11 @@ struct cw_units {
     size_t rows;                /* a gradient channel by channel */
     int64_t row_step;           /* elements */
     size_t pairs[2];            /* a layer's input by pairs of pixels; from the second pixel on */
-    size_t sums;                /* of all samples of the thread */
-    size_t sum_count;           /* floats */
+
+    int64_t parts;    /* of the minibatch */
+    size_t sums;      /* byte of `scratch`: those of all parts */
+    size_t sum_bytes; /* from part to part */
+    size_t sum_count; /* floats of one */
 };
 
 static inline void *cw_unit_at(const void *base, size_t byte) {
@@ -60,7 +67,7 @@ static inline int64_t cw_unit_border(const cw_units *u) {
     return 2 * u->pitch + CW_UNIT_TAIL;
 }
 
-/* Adds the threads' sums in order and turns them into the flat gradient. */
+/* Adds the parts' sums in order and turns them into the flat gradient. */
 void cw_units_collect(const cw_units *units, float *dparams, const void *scratch);
 
 #endif

@@ -87,11 +87,11 @@ typedef struct collect_job {
     const void *scratch;
 } collect_job;
 
-/* A float of the first thread's sums and the same of the others, in order. */
-static float add_threads(const cw_units *u, const float *first) {
-    size_t step = u->thread_bytes / sizeof *first;
+/* A float of the first part's sums and the same of the others, in order. */
+static float add_parts(const cw_units *u, const float *first) {
+    size_t step = u->sum_bytes / sizeof *first;
     float sum = 0;
-    for (int p = 0; p < u->threads; p++) sum += first[(size_t)p * step];
+    for (int64_t p = 0; p < u->parts; p++) sum += first[(size_t)p * step];
     return sum;
 }
 
@@ -108,12 +108,12 @@ static void collect_filter(const collect_job *job, int i, int64_t f) {
             int64_t inner = (k % groups * CW_UNIT + t) * 9 + k / groups;
             int64_t tap = i == 0 ? first_tap(u, k, t) : inner;
             if (tap < 0) continue;
-            float sum = add_threads(u, row + cw_unit_column(t));
+            float sum = add_parts(u, row + cw_unit_column(t));
             dweight[f * l->c * 9 + tap] = i == 0 ? sum / 255.0F : sum;
         }
     }
     dweight[l->n_weight + (size_t)f] =
-        add_threads(u, sums + l->conv.terms * CW_UNIT * u->desc.filters + f);
+        add_parts(u, sums + l->conv.terms * CW_UNIT * u->desc.filters + f);
 }
 
 /* Items are filters. */
