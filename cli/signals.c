@@ -1,30 +1,34 @@
 #include "cli.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
 
 /* Signals within this time are one: job managers and timeout(1) send theirs to the process and to
  * its group. */
-#define ONE_SIGNAL_S 0.25
+#define ONE_SIGNAL_NS 250000000LL
 
-static volatile sig_atomic_t caught = 0, suspended = 0;
-static struct timespec caught_at;
+/* Any thread may be the one that a signal interrupts. */
+_Static_assert(ATOMIC_INT_LOCK_FREE == 2 && ATOMIC_LLONG_LOCK_FREE == 2, "handlers may use them");
+static atomic_int caught, suspended;
+static atomic_llong caught_at; /* ns of the monotonic clock, 0: not yet */
 
-static double since(const struct timespec *then, const struct timespec *now) {
-    return (double)(now->tv_sec - then->tv_sec) + 1e-9 * (double)(now->tv_nsec - then->tv_nsec);
+static long long now_ns(void) {
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
 /* A terminal that goes away says so several times: by the kernel and by the shell. */
 static void on_signal(int number) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    if (!caught) {
-        caught_at = now;
-        caught = number;
+    long long now = now_ns();
+    long long first = 0;
+    if (atomic_compare_exchange_strong(&caught_at, &first, now)) {
+        atomic_store(&caught, number);
         return;
     }
-    if (number == SIGHUP || since(&caught_at, &now) < ONE_SIGNAL_S) return;
+    if (number == SIGHUP || now - first < ONE_SIGNAL_NS) return;
     _exit(CLI_SIGNAL + number);
 }
 
@@ -48,14 +52,14 @@ void cli_signals_catch(void) {
 }
 
 int cli_signals_caught(void) {
-    return caught;
+    return atomic_load(&caught);
 }
 
 static void catch_suspend(void);
 
 /* Suspends the process after all, as if nobody had caught the signal. */
 static void on_suspend(int number) {
-    suspended = 1;
+    atomic_store(&suspended, 1);
     raise(number);
     catch_suspend();
 }
@@ -74,7 +78,5 @@ void cli_signals_watch_suspend(void) {
 }
 
 bool cli_signals_take_suspend(void) {
-    bool was = suspended != 0;
-    suspended = 0;
-    return was;
+    return atomic_exchange(&suspended, 0) != 0;
 }
