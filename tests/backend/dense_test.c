@@ -235,10 +235,7 @@ static void check_features(cw_backend *be, const int64_t shape[3]) {
     int64_t batch = shape[0], m = shape[1], n = shape[2];
     uint64_t seed = 8;
     cw_tensor x32 = new_2d(CW_F32, batch, m, &seed), x16 = converted(&x32, CW_BF16);
-    for (int64_t i = 0; i < batch * m; i++) {
-        uint32_t bits = (uint32_t)((const uint16_t *)x16.data)[i] << 16;
-        memcpy((float *)x32.data + i, &bits, sizeof bits);
-    }
+    x32 = converted(&x16, CW_F32);
     cw_tensor w = new_2d(CW_F32, n, m, &seed), b = new_1d(CW_F32, n, &seed);
     cw_tensor dy = new_2d(CW_F32, batch, n, &seed);
     const cw_tensor *x[2] = {&x32, &x16};

@@ -96,23 +96,6 @@ static void test_products(void **context) {
     }
 }
 
-/* bf16 of a tensor whose values it holds, or to which it rounds. */
-static cw_tensor rounded(const cw_kernels *kernels, const cw_tensor *from) {
-    cw_tensor to = *from;
-    to.dtype = CW_BF16;
-    to.data = guarded(cw_tensor_bytes(&to));
-    kernels->to_bf16(to.data, from->data, (size_t)cw_tensor_count(from));
-    return to;
-}
-
-static void round_in_place(const cw_kernels *kernels, cw_tensor *t) {
-    cw_tensor bits = rounded(kernels, t);
-    for (int64_t i = 0; i < cw_tensor_count(t); i++) {
-        uint32_t wide = (uint32_t)((uint16_t *)bits.data)[i] << 16;
-        memcpy((float *)t->data + i, &wide, sizeof wide);
-    }
-}
-
 /* Factors that are bf16 already give the bits that the same numbers give in f32, and c the sums
  * rounded once. kind: 1 a, 2 b, 4 c is bf16. */
 static void run_bf16(cw_onednn *state, int threads, const int64_t s[3], int order, int kind) {
@@ -120,8 +103,9 @@ static void run_bf16(cw_onednn *state, int threads, const int64_t s[3], int orde
     cw_tiled_product p = {.m = s[0], .n = s[1], .k = s[2]};
     cw_tensor a = new_2d(CW_F32, p.m, p.k, &seed), b = new_2d(CW_F32, p.k, p.n, &seed);
     cw_tensor c = new_2d(CW_F32, p.m, p.n, NULL), got = new_2d(CW_F32, p.m, p.n, NULL);
-    round_in_place(state->kernels, &a);
-    round_in_place(state->kernels, &b);
+    cw_tensor a16 = converted(&a, CW_BF16), b16 = converted(&b, CW_BF16);
+    a = converted(&a16, CW_F32);
+    b = converted(&b16, CW_F32);
     p.a = a.data;
     p.b = b.data;
     p.c = c.data;
@@ -129,12 +113,11 @@ static void run_bf16(cw_onednn *state, int threads, const int64_t s[3], int orde
     set_steps(order & 2, p.k, p.n, &p.b_k, &p.b_column);
     set_steps(kind < 4 && (order & 4) != 0, p.m, p.n, &p.c_row, &p.c_column);
     assert_int_equal(cw_tiled_product_run(state, threads, &p), CW_OK);
-    cw_tensor a16 = rounded(state->kernels, &a), b16 = rounded(state->kernels, &b);
     if (kind & 1) p.a = a16.data, p.a_bf16 = true;
     if (kind & 2) p.b = b16.data, p.b_bf16 = true;
     p.c = got.data;
     if (kind & 4) {
-        c = rounded(state->kernels, &c);
+        c = converted(&c, CW_BF16);
         p.c = guarded(cw_tensor_bytes(&c));
         p.c_bf16 = true;
     }

@@ -80,6 +80,13 @@ static uint16_t nearest_bf16(double value) {
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
+static double bf16_value(const cw_tensor *t, int64_t i) {
+    uint32_t bits = (uint32_t)((const uint16_t *)t->data)[i] << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return (double)value;
+}
+
 cw_tensor converted(const cw_tensor *from, cw_dtype dtype) {
     cw_tensor t = new_tensor(dtype, from->ndim, from->shape, NULL);
     if (dtype == CW_BF16) {
@@ -89,7 +96,10 @@ cw_tensor converted(const cw_tensor *from, cw_dtype dtype) {
         }
         return t;
     }
-    for (int64_t i = 0; i < cw_tensor_count(&t); i++) cw_tensor_set(&t, i, cw_tensor_get(from, i));
+    for (int64_t i = 0; i < cw_tensor_count(&t); i++) {
+        bool rounded = from->dtype == CW_BF16;
+        cw_tensor_set(&t, i, rounded ? bf16_value(from, i) : cw_tensor_get(from, i));
+    }
     return t;
 }
 

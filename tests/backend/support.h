@@ -20,7 +20,7 @@ void test_release(void);
 /* A guarded tensor; filled from the stream, or with garbage when state is NULL. */
 cw_tensor new_2d(cw_dtype dtype, int64_t rows, int64_t columns, uint64_t *state);
 cw_tensor new_1d(cw_dtype dtype, int64_t n, uint64_t *state);
-/* The same values in another element type; finite ones to bf16, none from it. */
+/* The same values in another element type; finite ones to bf16. */
 cw_tensor converted(const cw_tensor *from, cw_dtype dtype);
 /* Absolute values, in f64. */
 cw_tensor magnitudes(const cw_tensor *from);

@@ -72,6 +72,11 @@ AMX_INLINE __mmask16 amx_lanes(int64_t n) {
     return n >= 16 ? 0xffff : n > 0 ? (__mmask16)((1U << n) - 1) : 0;
 }
 
+/* The same of 32. */
+AMX_INLINE __mmask32 amx_lanes_32(int64_t n) {
+    return n >= 32 ? ~UINT32_C(0) : n > 0 ? (UINT32_C(1) << n) - 1 : 0;
+}
+
 /* A transpose of 16 rows of 16 elements of 4 bytes, in two steps. First, of rows 4 a to 4 a + 3 for
  * every a: r[b], 128-bit part p, is then column 4 p + b of them. */
 AMX_INLINE void amx_transpose_rows(__m512i r[4]) {

@@ -102,20 +102,25 @@ static bool by_tiles(const cw_onednn *state, int64_t rows, int64_t inputs, int64
            rows * inputs * outputs >= MANY_PRODUCTS;
 }
 
+/* Whether x and dx may be bf16. */
+static bool takes_bf16(const cw_onednn *state, int64_t rows, int64_t inputs, int64_t outputs) {
+    return cw_tiled_product_bf16(state) && outputs <= CW_PRODUCT_PIECE &&
+           by_tiles(state, rows, inputs, outputs);
+}
+
 cw_dtype cw_onednn_feature_dtype(const cw_backend *be, const cw_convnet_desc *desc,
                                  int64_t outputs) {
     const cw_onednn *state = be->state;
-    bool rounded = state->units != NULL && cw_units_fit(desc) && outputs <= CW_PRODUCT_PIECE &&
-                   by_tiles(state, desc->batch, cw_convnet_features(desc), outputs);
+    bool rounded = state->units != NULL && cw_units_fit(desc) &&
+                   takes_bf16(state, desc->batch, cw_convnet_features(desc), outputs);
     return rounded ? CW_BF16 : CW_F32;
 }
 
 /* Type that a linear layer of those sizes takes its input in: features may have been rounded. */
 static cw_dtype input_dtype(const cw_backend *be, const cw_tensor *x, int64_t outputs) {
     const cw_onednn *state = be->state;
-    bool rounded = x->dtype == CW_BF16 && x->ndim == 2 && cw_tiled_product_bf16(state) &&
-                   outputs <= CW_PRODUCT_PIECE &&
-                   by_tiles(state, x->shape[0], x->shape[1], outputs);
+    bool rounded =
+        x->dtype == CW_BF16 && x->ndim == 2 && takes_bf16(state, x->shape[0], x->shape[1], outputs);
     return rounded ? CW_BF16 : CW_F32;
 }
 

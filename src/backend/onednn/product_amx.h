@@ -17,11 +17,11 @@ AMX_INLINE const void *element(const void *from, int64_t i, bool bf16) {
     return (const char *)from + i * (bf16 ? 2 : 4);
 }
 
-/* 32 terms side by side; as many of them as the two masks say, zeros for the others. */
-AMX_INLINE __m512i take_terms(const void *from, __mmask16 first, __mmask16 second, bool bf16) {
-    if (bf16) return _mm512_maskz_loadu_epi16(_mm512_kunpackw(second, first), from);
-    __m512 low = _mm512_maskz_loadu_ps(first, from);
-    __m512 high = _mm512_maskz_loadu_ps(second, (const float *)from + 16);
+/* 32 terms side by side; as many of them as there are lanes, zeros for the others. */
+AMX_INLINE __m512i take_terms(const void *from, __mmask32 lanes, bool bf16) {
+    if (bf16) return _mm512_maskz_loadu_epi16(lanes, from);
+    __m512 low = _mm512_maskz_loadu_ps((__mmask16)lanes, from);
+    __m512 high = _mm512_maskz_loadu_ps((__mmask16)(lanes >> 16), (const float *)from + 16);
     return (__m512i)_mm512_cvtne2ps_pbh(high, low);
 }
 
@@ -54,17 +54,16 @@ AMX_INLINE void put_tile(factor *to, const __m512i tile[16]) {
 /* A step of 16 rows or columns as `tile`: the terms of each side by side. */
 AMX_INLINE void take_neighbours(__m512i tile[16], const void *from, int64_t step, int64_t count,
                                 int64_t k, bool bf16) {
-    __mmask16 first = amx_lanes(k);
-    __mmask16 second = amx_lanes(k - 16);
+    __mmask32 lanes = amx_lanes_32(k);
     if (count >= 16) {
 #pragma GCC unroll 16
         for (int i = 0; i < 16; i++) {
-            tile[i] = take_terms(element(from, i * step, bf16), first, second, bf16);
+            tile[i] = take_terms(element(from, i * step, bf16), lanes, bf16);
         }
         return;
     }
     for (int i = 0; i < 16; i++) {
-        tile[i] = i < count ? take_terms(element(from, i * step, bf16), first, second, bf16)
+        tile[i] = i < count ? take_terms(element(from, i * step, bf16), lanes, bf16)
                             : _mm512_setzero_si512();
     }
 }
@@ -179,7 +178,7 @@ AMX_INLINE void put_columns(const cw_product_tile *t, const float *tile) {
 
 /* Rows of 32 floats at `tile` to c, rounded. */
 AMX_INLINE void put_rounded(const cw_product_tile *t, const float *tile) {
-    __mmask32 lanes = _mm512_kunpackw(amx_lanes(t->columns - 16), amx_lanes(t->columns));
+    __mmask32 lanes = amx_lanes_32(t->columns);
     for (int64_t r = 0; r < t->rows; r++) {
         __m512 low = _mm512_load_ps(tile + r * SIDE);
         __m512 high = _mm512_load_ps(tile + r * SIDE + 16);

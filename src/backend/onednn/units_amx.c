@@ -321,18 +321,13 @@ static void bf16_features(uint16_t *out, const void *in, const uint16_t *weights
     convolve(in, weights, &to, put_bf16_features);
 }
 
-/* The first of 32 lanes: `n`, if there are so many. */
-AMX_INLINE __mmask32 lanes_32(int64_t n) {
-    return n >= 32 ? ~UINT32_C(0) : n > 0 ? (UINT32_C(1) << n) - 1 : 0;
-}
-
 static void bf16_feature_rows(uint16_t *rows, int64_t step, const uint16_t *dfeatures,
                               const uint16_t *features, const cw_unit_features *shape) {
     for (int64_t c = 0; c < shape->channels; c++, rows += step) {
         for (int64_t y = 0; y < shape->h; y++) {
             for (int64_t x = 0; x < shape->pitch; x += 32) {
                 int64_t at = x < shape->w ? x : 0;
-                __mmask32 lanes = lanes_32(shape->w - x);
+                __mmask32 lanes = amx_lanes_32(shape->w - x);
                 __m512i value = _mm512_maskz_loadu_epi16(lanes, features + at);
                 __mmask32 alive = _mm512_cmpgt_epi16_mask(value, _mm512_setzero_si512());
                 _mm512_storeu_si512(rows + y * shape->pitch + x,
