@@ -30,11 +30,10 @@ typedef struct work {
     const cw_kernels *kernels;
     const cw_tiled_product *product;
     side whole, other;
-    int64_t group;      /* blocks of `other` packed together */
-    char *packed;       /* `whole`, for the piece at hand */
-    char *groups;       /* of `other`, a group for each thread */
-    size_t group_bytes; /* of one */
-    int64_t threads;
+    int64_t group;         /* blocks of `other` packed together */
+    char *packed;          /* `whole`, for the piece at hand */
+    char *groups;          /* of `other`, a group for each thread */
+    size_t group_bytes;    /* of one */
     int64_t first, length; /* the piece: terms [first, first + length) */
     bool add;              /* to what is in c: it is not the first piece */
     char *c;
@@ -209,7 +208,7 @@ static side make_side(const void *from, bool bf16, int64_t count, int64_t step, 
 }
 
 static work make_work(const cw_onednn *state, int threads, const cw_tiled_product *p) {
-    work w = {.kernels = state->kernels, .product = p, .threads = threads};
+    work w = {.kernels = state->kernels, .product = p};
     side rows = make_side(p->a, p->a_bf16, p->m, p->a_row, p->a_k, w.kernels->product_rows);
     side columns = make_side(p->b, p->b_bf16, p->n, p->b_column, p->b_k, 2 * w.kernels->lanes);
     columns.columns = true;
@@ -218,7 +217,7 @@ static work make_work(const cw_onednn *state, int threads, const cw_tiled_produc
     int64_t length = p->k < CW_PRODUCT_PIECE ? p->k : CW_PRODUCT_PIECE;
     size_t bytes = block_bytes(&w, &w.other, length);
     w.group = bytes * 2 <= GROUP_BYTES ? (int64_t)(GROUP_BYTES / bytes) : 1;
-    int64_t most = w.other.blocks / (SHARES * w.threads);
+    int64_t most = w.other.blocks / ((int64_t)SHARES * threads);
     if (w.group > most) w.group = most > 1 ? most : 1;
     w.group_bytes = (size_t)w.group * bytes;
     w.c = p->c;
@@ -233,8 +232,8 @@ cw_status cw_tiled_product_run(cw_onednn *state, int threads, const cw_tiled_pro
     parts p = {.work = &w};
     p.packed_bytes = cw_onednn_aligned((size_t)w.whole.blocks * block_bytes(&w, &w.whole, length));
     w.group_bytes = cw_onednn_aligned(w.group_bytes);
-    bool split = w.other.blocks < 4 * w.threads && product->k >= CW_PRODUCT_PIECE / 2 * w.threads &&
-                 !product->c_bf16;
+    bool split = w.other.blocks < (int64_t)4 * threads &&
+                 product->k >= (int64_t)CW_PRODUCT_PIECE / 2 * threads && !product->c_bf16;
     int64_t count = threads > 1 ? SHARES * threads : 1;
     p.count = split ? count : 0;
     size_t packed_bytes = (split ? (size_t)threads : 1) * p.packed_bytes;

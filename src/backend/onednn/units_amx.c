@@ -321,26 +321,7 @@ static void bf16_features(uint16_t *out, const void *in, const uint16_t *weights
     convolve(in, weights, &to, put_bf16_features);
 }
 
-static void bf16_feature_rows(uint16_t *rows, int64_t step, const uint16_t *dfeatures,
-                              const uint16_t *features, const cw_unit_features *shape) {
-    for (int64_t c = 0; c < shape->channels; c++, rows += step) {
-        for (int64_t y = 0; y < shape->h; y++) {
-            for (int64_t x = 0; x < shape->pitch; x += 32) {
-                int64_t at = x < shape->w ? x : 0;
-                __mmask32 lanes = amx_lanes_32(shape->w - x);
-                __m512i value = _mm512_maskz_loadu_epi16(lanes, features + at);
-                __mmask32 alive = _mm512_cmpgt_epi16_mask(value, _mm512_setzero_si512());
-                _mm512_storeu_si512(rows + y * shape->pitch + x,
-                                    _mm512_maskz_loadu_epi16(alive, dfeatures + at));
-            }
-            dfeatures += shape->w;
-            features += shape->w;
-        }
-        _mm512_storeu_si512(rows + shape->h * shape->pitch, _mm512_setzero_si512());
-    }
-}
-
-/* ---- gradients of features in f32 ---- */
+/* ---- gradients of features ---- */
 
 /* Up to 16 gradients, zero where the feature is not above 0 and behind the n-th. */
 AMX_INLINE __m512 alive_gradients(const float *dfeatures, const float *features, int64_t n) {
@@ -350,23 +331,50 @@ AMX_INLINE __m512 alive_gradients(const float *dfeatures, const float *features,
     return _mm512_maskz_loadu_ps(alive & lanes, dfeatures);
 }
 
-static void feature_rows(uint16_t *rows, int64_t step, const float *dfeatures,
-                         const float *features, const cw_unit_features *shape) {
+/* Gradients x to x + 32 of a line, rounded. */
+AMX_INLINE __m512i round_gradients(const float *dfeatures, const float *features, int64_t x,
+                                   int64_t w) {
+    int64_t at = x < w ? x : 0;
+    __m512 low = alive_gradients(dfeatures + at, features + at, w - x);
+    at = x + 16 < w ? x + 16 : 0;
+    __m512 high = alive_gradients(dfeatures + at, features + at, w - x - 16);
+    return (__m512i)_mm512_cvtne2ps_pbh(high, low);
+}
+
+/* The same of a line in bf16. */
+AMX_INLINE __m512i take_gradients(const uint16_t *dfeatures, const uint16_t *features, int64_t x,
+                                  int64_t w) {
+    int64_t at = x < w ? x : 0;
+    __m512i y = _mm512_maskz_loadu_epi16(amx_lanes_32(w - x), features + at);
+    __mmask32 alive = _mm512_cmpgt_epi16_mask(y, _mm512_setzero_si512());
+    return _mm512_maskz_loadu_epi16(alive, dfeatures + at);
+}
+
+AMX_INLINE void put_any_rows(uint16_t *rows, int64_t step, const void *dfeatures,
+                             const void *features, const cw_unit_features *shape, bool bf16) {
+    int64_t at = 0; /* the line's first element */
     for (int64_t c = 0; c < shape->channels; c++, rows += step) {
-        for (int64_t y = 0; y < shape->h; y++) {
+        for (int64_t y = 0; y < shape->h; y++, at += shape->w) {
             for (int64_t x = 0; x < shape->pitch; x += 32) {
-                int64_t at = x < shape->w ? x : 0;
-                __m512 low = alive_gradients(dfeatures + at, features + at, shape->w - x);
-                at = x + 16 < shape->w ? x + 16 : 0;
-                __m512 high = alive_gradients(dfeatures + at, features + at, shape->w - x - 16);
-                _mm512_storeu_si512(rows + y * shape->pitch + x,
-                                    (__m512i)_mm512_cvtne2ps_pbh(high, low));
+                __m512i line = bf16 ? take_gradients((const uint16_t *)dfeatures + at,
+                                                     (const uint16_t *)features + at, x, shape->w)
+                                    : round_gradients((const float *)dfeatures + at,
+                                                      (const float *)features + at, x, shape->w);
+                _mm512_storeu_si512(rows + y * shape->pitch + x, line);
             }
-            dfeatures += shape->w;
-            features += shape->w;
         }
         _mm512_storeu_si512(rows + shape->h * shape->pitch, _mm512_setzero_si512());
     }
+}
+
+static void feature_rows(uint16_t *rows, int64_t step, const float *dfeatures,
+                         const float *features, const cw_unit_features *shape) {
+    put_any_rows(rows, step, dfeatures, features, shape, false);
+}
+
+static void bf16_feature_rows(uint16_t *rows, int64_t step, const uint16_t *dfeatures,
+                              const uint16_t *features, const cw_unit_features *shape) {
+    put_any_rows(rows, step, dfeatures, features, shape, true);
 }
 
 /* ---- gradients of weights ---- */
