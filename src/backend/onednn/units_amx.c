@@ -119,15 +119,24 @@ typedef struct waiting {
     float (*tile)[CW_UNIT];
     int64_t rows; /* CW_UNIT, or 0: nothing waits */
     int64_t block, group;
+    int64_t at[2]; /* elements of the map: the blocks' first pixels */
+    int64_t step;  /* from a pixel to the next */
 } waiting;
 
 /* Does the parts [first, stop) of CW_UNIT that putting away consists of. */
 typedef void (*put_fn)(const target *to, const waiting *w, int64_t first, int64_t stop);
 
+AMX_INLINE waiting wait_for(const cw_unit_conv *conv, float (*tile)[CW_UNIT], int64_t block,
+                            int64_t group) {
+    waiting w = {.tile = tile, .rows = CW_UNIT, .block = block, .group = group};
+    w.step = conv->groups * CW_UNIT;
+    for (int i = 0; i < 2; i++) w.at[i] = conv->out_at[block + i] * w.step + group * CW_UNIT;
+    return w;
+}
+
 /* Element of the map for a row's first channel. */
-AMX_INLINE int64_t map_at(const target *to, const waiting *w, int64_t row) {
-    int64_t pixel = to->conv->out_at[w->block + row / BLOCK] + row % BLOCK;
-    return (pixel * to->conv->groups + w->group) * CW_UNIT;
+AMX_INLINE int64_t map_at(const waiting *w, int64_t row) {
+    return w->at[row / BLOCK] + row % BLOCK * w->step;
 }
 
 /* A NaN stays one. */
@@ -155,13 +164,13 @@ AMX_INLINE __m512i round_pixel(const waiting *w, int64_t row, biases bias) {
 AMX_INLINE void put_outputs(const target *to, const waiting *w, int64_t first, int64_t stop) {
     biases bias = take_biases(to, w);
     for (int64_t r = first; r < stop; r++) {
-        _mm512_storeu_si512(to->map + map_at(to, w, r), round_pixel(w, r, bias));
+        _mm512_storeu_si512(to->map + map_at(w, r), round_pixel(w, r, bias));
     }
 }
 
 AMX_INLINE void put_gradients(const target *to, const waiting *w, int64_t first, int64_t stop) {
     for (int64_t r = first; r < stop; r++) {
-        int64_t at = map_at(to, w, r);
+        int64_t at = map_at(w, r);
         __m512bh y =
             _mm512_cvtne2ps_pbh(_mm512_load_ps(w->tile[r] + 16), _mm512_load_ps(w->tile[r]));
         __m512i x = _mm512_loadu_si512(to->x + at);
@@ -199,7 +208,7 @@ AMX_INLINE void convolve(const void *in, const uint16_t *weights, const target *
         const uint16_t *packed = weights;
         for (int64_t g = 0; g < conv->groups; g++, turn ^= 1) {
             sum_up(tile[turn], in, block, packed, to, put, &w);
-            w = (waiting){tile[turn], CW_UNIT, block, g};
+            w = wait_for(conv, tile[turn], block, g);
             packed += conv->terms * CW_UNIT * CW_UNIT;
         }
     }
