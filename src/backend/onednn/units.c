@@ -135,32 +135,30 @@ static float *sums_of(const unit_job *job, int64_t part) {
  * gradient.
  */
 static void first_weights(const cw_units *u, char *own, float *sums, const void *pixels,
-                          int64_t count) {
+                          int64_t count, const char *soon) {
     const unit_layer *l = &u->layer[0];
     uint16_t *pairs = cw_unit_at(own, u->pairs[0]);
     const uint16_t *rows = cw_unit_at(own, u->rows);
     for (int64_t k = 0; k < l->conv.terms; k++) {
-        u->kernels->pairs(pairs, cw_unit_at(pixels, (size_t)l->conv.term_at[k]), 0, u->pixel_at,
-                          count, 1);
+        u->kernels->pairs_at(pairs, cw_unit_at(pixels, (size_t)l->conv.term_at[k]), u->pixel_at,
+                             count);
         for (int64_t g = 0; g < l->conv.groups; g++, sums += CW_UNIT * CW_UNIT) {
             u->kernels->weights(sums, rows + g * CW_UNIT * u->row_step, u->row_step, pairs,
-                                2 * CW_UNIT * (int64_t)sizeof *pairs, count);
+                                2 * CW_UNIT * (int64_t)sizeof *pairs, count, soon);
+            soon += 8 * count;
         }
     }
 }
 
 static void inner_weights(const cw_units *u, char *own, float *sums, int i, const uint16_t *x,
-                          int64_t count) {
+                          int64_t count, const char *soon) {
     const unit_layer *l = &u->layer[i];
     const uint16_t *rows = cw_unit_at(own, u->rows);
     int64_t pixel_bytes = l->conv.pixel_bytes;
     int64_t groups = l->conv.groups;
     int64_t all = count + 2 * u->pitch + 4;
-    for (int odd = 0; odd < 2; odd++) {
-        u->kernels->pairs(cw_unit_at(own, u->pairs[odd]),
-                          cw_unit_at(x, (size_t)(odd * pixel_bytes)), pixel_bytes, NULL, all,
-                          groups);
-    }
+    u->kernels->pairs(cw_unit_at(own, u->pairs[0]), cw_unit_at(own, u->pairs[1]), x, pixel_bytes,
+                      all);
     for (int64_t k = 0; k < l->conv.terms; k++) {
         int64_t away = l->conv.term_at[k] / pixel_bytes;
         int64_t block = l->conv.term_at[k] % pixel_bytes / (CW_UNIT * (int64_t)sizeof *x);
@@ -168,7 +166,8 @@ static void inner_weights(const cw_units *u, char *own, float *sums, int i, cons
         pairs += away / 2 * 2 * pixel_bytes + block * 2 * CW_UNIT * (int64_t)sizeof *x;
         for (int64_t g = 0; g < groups; g++, sums += CW_UNIT * CW_UNIT) {
             u->kernels->weights(sums, rows + g * CW_UNIT * u->row_step, u->row_step,
-                                (const uint16_t *)pairs, 2 * pixel_bytes, count);
+                                (const uint16_t *)pairs, 2 * pixel_bytes, count, soon);
+            soon += 8 * count;
         }
     }
 }
@@ -179,13 +178,15 @@ static void add_gradients(const unit_job *job, char *own, float *sums, int i, in
     const cw_units *u = job->units;
     const unit_layer *l = &u->layer[i];
     int64_t count = cw_onednn_round_up(l->oh * u->pitch, CW_UNIT);
+    int64_t next = b + 1 < u->desc.batch ? b + 1 : b;
     sums += l->sums;
     float *bias_sums = sums + l->conv.terms * CW_UNIT * u->desc.filters;
     u->kernels->row_sums(bias_sums, cw_unit_at(own, u->rows), u->row_step, count, u->desc.filters);
     if (i == 0) {
-        first_weights(u, own, sums, widen(job, own, b), count);
+        first_weights(u, own, sums, widen(job, own, b), count, features_of(job, job->dfeatures, next));
     } else {
-        inner_weights(u, own, sums, i, map_of(job, own, i - 1, b), count);
+        int ahead = i > 1 ? i - 2 : u->desc.n_layers - 2;
+        inner_weights(u, own, sums, i, map_of(job, own, i - 1, b), count, map_of(job, own, ahead, i > 1 ? b : next));
     }
 }
 

@@ -81,15 +81,17 @@ typedef struct cw_unit_kernels {
                       int64_t lines, int64_t columns);
     /* sums (count) += sums of rows of n, a multiple of 32, `step` elements apart */
     void (*row_sums)(float *sums, const uint16_t *rows, int64_t step, int64_t n, int64_t count);
-    /* Pairs of factors for a sum over pixels: to (pixels / 2, blocks, 32, 2); of pixels whose
-     * places are `step` bytes apart, or where `at` says (bytes). Of a block of 32, those that
-     * cw_unit_column says stand at a place. */
-    void (*pairs)(uint16_t *to, const void *from, int64_t step, const int64_t *at, int64_t pixels,
-                  int64_t blocks);
+    /* Pairs of factors for a sum over pixels: to (pixels / 2, 32, 2), of 32 factors of each pixel
+     * from byte at[pixel] on. The places of the 32 are those that cw_unit_column says. */
+    void (*pairs_at)(uint16_t *to, const void *from, const int64_t *at, int64_t pixels);
+    /* The same of all factors of pixels `step` bytes apart, each block of 32 on its own: even
+     * (pixels / 2, step / 64, 32, 2) of pixels 0 and 1, 2 and 3, ..., odd of 1 and 2, 3 and 4, ... */
+    void (*pairs)(uint16_t *even, uint16_t *odd, const void *from, int64_t step, int64_t pixels);
     /* sum (32, 32) += the first 32 rows times the pairs, over `pixels`, a multiple of 32; pairs
-     * (pixels / 2) of pair_bytes. */
+     * (pixels / 2) of pair_bytes. The first 8 bytes a pixel of `soon`, which will be read next,
+     * are fetched from memory meanwhile. */
     void (*weights)(float *sum, const uint16_t *rows, int64_t step, const uint16_t *pairs,
-                    int64_t pair_bytes, int64_t pixels);
+                    int64_t pair_bytes, int64_t pixels, const void *soon);
 } cw_unit_kernels;
 
 #if defined(__x86_64__)

@@ -424,30 +424,40 @@ static void row_sums(float *sums, const uint16_t *rows, int64_t step, int64_t n,
     }
 }
 
-static void pairs(uint16_t *to, const void *from, int64_t step, const int64_t *at, int64_t pixels,
-                  int64_t blocks) {
-    const char *first = from;
-    const char *second = first + step;
-    for (int64_t p = 0; p < pixels; p += 2, first += 2 * step, second += 2 * step) {
-        if (at != NULL) {
-            first = (const char *)from + at[p];
-            second = (const char *)from + at[p + 1];
-        }
-        for (int64_t b = 0; b < blocks; b++, to += (ptrdiff_t)PAIR_TERMS * CW_UNIT) {
-            __m512i low;
-            __m512i high;
-            pair_up(&low, &high, first + b * 64, second + b * 64);
-            _mm512_storeu_si512(to, low);
-            _mm512_storeu_si512(to + 32, high);
+/* A place's pair. */
+AMX_INLINE void put_pair(uint16_t *to, const void *first, const void *second) {
+    __m512i low;
+    __m512i high;
+    pair_up(&low, &high, first, second);
+    _mm512_storeu_si512(to, low);
+    _mm512_storeu_si512(to + 32, high);
+}
+
+static void pairs_at(uint16_t *to, const void *from, const int64_t *at, int64_t pixels) {
+    for (int64_t p = 0; p < pixels; p += 2, to += (ptrdiff_t)PAIR_TERMS * CW_UNIT) {
+        put_pair(to, (const char *)from + at[p], (const char *)from + at[p + 1]);
+    }
+}
+
+static void pairs(uint16_t *even, uint16_t *odd, const void *from, int64_t step, int64_t pixels) {
+    const char *x = from;
+    for (int64_t p = 0; p < pixels; p += 2, x += 2 * step) {
+        for (int64_t at = 0; at < step; at += 64) {
+            put_pair(even, x + at, x + step + at);
+            put_pair(odd, x + step + at, x + 2 * step + at);
+            even += (ptrdiff_t)PAIR_TERMS * CW_UNIT;
+            odd += (ptrdiff_t)PAIR_TERMS * CW_UNIT;
         }
     }
 }
 
 static void weights(float *sum, const uint16_t *rows, int64_t step, const uint16_t *pairs,
-                    int64_t pair_bytes, int64_t pixels) {
+                    int64_t pair_bytes, int64_t pixels, const void *soon) {
     amx_load(sum, CW_UNIT * sizeof *sum);
     size_t row_bytes = (size_t)step * sizeof *rows;
-    for (int64_t p = 0; p < pixels; p += 32) {
+    const char *ahead = soon;
+    for (int64_t p = 0; p < pixels; p += 32, ahead += (ptrdiff_t)4 * 64) {
+        for (int i = 0; i < 4; i++) _mm_prefetch(ahead + (ptrdiff_t)64 * i, _MM_HINT_T1);
         const char *b = (const char *)pairs + p / 2 * pair_bytes;
         amx_step(rows + p, rows + 16 * step + p, row_bytes, b, b + 64, (size_t)pair_bytes);
     }
@@ -468,5 +478,6 @@ const cw_unit_kernels cw_unit_kernels_amx = {
     .transpose = transpose,
     .row_sums = row_sums,
     .pairs = pairs,
+    .pairs_at = pairs_at,
     .weights = weights,
 };
