@@ -41,12 +41,16 @@ void cw_units_input(const cw_units *units, void *acts, const cw_image_batch *ima
     cw_parallel_for(units->desc.batch, 1, input_body, &job);
 }
 
+static const void *image_of(const unit_job *job, int64_t b) {
+    return cw_unit_at(job->acts, (size_t)b * job->units->image_bytes);
+}
+
 /* A sample's pixels in bf16, with zeros behind them. */
 static const void *widen(const unit_job *job, char *own, int64_t b) {
     const cw_units *u = job->units;
     uint16_t *to = cw_unit_at(own, u->pixels);
     size_t used = u->image_bytes * sizeof *to;
-    u->kernels->widen(to, cw_unit_at(job->acts, (size_t)b * u->image_bytes), u->image_bytes);
+    u->kernels->widen(to, image_of(job, b), u->image_bytes);
     if (used < u->pixel_bytes) memset(cw_unit_at(to, used), 0, u->pixel_bytes - used);
     return to;
 }
@@ -58,38 +62,48 @@ static void *map_of(const unit_job *job, char *own, int i, int64_t b) {
     return cw_unit_at(job->acts, l->map + (size_t)b * l->map_bytes);
 }
 
+static void read_soon(cw_unit_soon *soon, const void *from, size_t bytes) {
+    soon->last_first[soon->n++] = (cw_unit_region){from, cw_unit_at(from, bytes)};
+}
+
 /* A sample's part of features or of their gradient. */
-static void *features_of(const unit_job *job, const void *all, int64_t b) {
+static size_t features_bytes(const unit_job *job) {
     const cw_unit_features *s = &job->units->features;
     size_t element = job->bf16 ? sizeof(uint16_t) : sizeof(float);
-    return cw_unit_at(all, (size_t)(b * s->channels * s->h * s->w) * element);
+    return (size_t)(s->channels * s->h * s->w) * element;
+}
+
+static void *features_of(const unit_job *job, const void *all, int64_t b) {
+    return cw_unit_at(all, (size_t)b * features_bytes(job));
 }
 
 static void put_features(const unit_job *job, int64_t b, const void *in, const uint16_t *weights,
-                         const float *bias) {
+                         const float *bias, cw_unit_soon *soon) {
     const cw_units *u = job->units;
     const cw_unit_conv *conv = &u->layer[u->desc.n_layers - 1].conv;
     void *out = features_of(job, job->out, b);
     if (job->bf16) {
-        u->kernels->bf16_features(out, in, weights, bias, conv, &u->features);
+        u->kernels->bf16_features(out, in, weights, bias, conv, &u->features, soon);
     } else {
-        u->kernels->features(out, in, weights, bias, conv, &u->features);
+        u->kernels->features(out, in, weights, bias, conv, &u->features, soon);
     }
 }
 
 static void forward_sample(const unit_job *job, char *own, int64_t b) {
     const cw_units *u = job->units;
+    cw_unit_soon soon = {0};
+    if (b + 1 < u->desc.batch) read_soon(&soon, image_of(job, b + 1), u->image_bytes);
     const void *in = widen(job, own, b);
     for (int i = 0; i < u->desc.n_layers; i++) {
         const unit_layer *l = &u->layer[i];
         const uint16_t *weights = cw_unit_at(job->packed, l->forward);
         const float *bias = cw_unit_at(job->packed, l->bias);
         if (i + 1 == u->desc.n_layers) {
-            put_features(job, b, in, weights, bias);
+            put_features(job, b, in, weights, bias, &soon);
             break;
         }
         uint16_t *out = map_of(job, own, i, b);
-        u->kernels->forward(out, in, weights, bias, &l->conv);
+        u->kernels->forward(out, in, weights, bias, &l->conv, &soon);
         memset(out + l->oh * u->pitch * u->desc.filters, 0,
                (size_t)(CW_UNIT_TAIL * u->desc.filters) * sizeof *out);
         in = out;
@@ -135,7 +149,7 @@ static float *sums_of(const unit_job *job, int64_t part) {
  * gradient.
  */
 static void first_weights(const cw_units *u, char *own, float *sums, const void *pixels,
-                          int64_t count, const char *soon) {
+                          int64_t count, cw_unit_soon *soon) {
     const unit_layer *l = &u->layer[0];
     uint16_t *pairs = cw_unit_at(own, u->pairs[0]);
     const uint16_t *rows = cw_unit_at(own, u->rows);
@@ -145,13 +159,12 @@ static void first_weights(const cw_units *u, char *own, float *sums, const void 
         for (int64_t g = 0; g < l->conv.groups; g++, sums += CW_UNIT * CW_UNIT) {
             u->kernels->weights(sums, rows + g * CW_UNIT * u->row_step, u->row_step, pairs,
                                 2 * CW_UNIT * (int64_t)sizeof *pairs, count, soon);
-            soon += 8 * count;
         }
     }
 }
 
 static void inner_weights(const cw_units *u, char *own, float *sums, int i, const uint16_t *x,
-                          int64_t count, const char *soon) {
+                          int64_t count, cw_unit_soon *soon) {
     const unit_layer *l = &u->layer[i];
     const uint16_t *rows = cw_unit_at(own, u->rows);
     int64_t pixel_bytes = l->conv.pixel_bytes;
@@ -167,26 +180,24 @@ static void inner_weights(const cw_units *u, char *own, float *sums, int i, cons
         for (int64_t g = 0; g < groups; g++, sums += CW_UNIT * CW_UNIT) {
             u->kernels->weights(sums, rows + g * CW_UNIT * u->row_step, u->row_step,
                                 (const uint16_t *)pairs, 2 * pixel_bytes, count, soon);
-            soon += 8 * count;
         }
     }
 }
 
 /* Adds a sample's gradient of layer i's weights and bias, from rows of the gradient to its output.
  */
-static void add_gradients(const unit_job *job, char *own, float *sums, int i, int64_t b) {
+static void add_gradients(const unit_job *job, char *own, float *sums, int i, int64_t b,
+                          cw_unit_soon *soon) {
     const cw_units *u = job->units;
     const unit_layer *l = &u->layer[i];
     int64_t count = cw_onednn_round_up(l->oh * u->pitch, CW_UNIT);
-    int64_t next = b + 1 < u->desc.batch ? b + 1 : b;
     sums += l->sums;
     float *bias_sums = sums + l->conv.terms * CW_UNIT * u->desc.filters;
     u->kernels->row_sums(bias_sums, cw_unit_at(own, u->rows), u->row_step, count, u->desc.filters);
     if (i == 0) {
-        first_weights(u, own, sums, widen(job, own, b), count, features_of(job, job->dfeatures, next));
+        first_weights(u, own, sums, widen(job, own, b), count, soon);
     } else {
-        int ahead = i > 1 ? i - 2 : u->desc.n_layers - 2;
-        inner_weights(u, own, sums, i, map_of(job, own, i - 1, b), count, map_of(job, own, ahead, i > 1 ? b : next));
+        inner_weights(u, own, sums, i, map_of(job, own, i - 1, b), count, soon);
     }
 }
 
@@ -202,28 +213,49 @@ static void take_features(const unit_job *job, uint16_t *rows, int64_t b) {
     }
 }
 
+/* What a sample's backward pass reads of its own behind the last layer, and of the next one's. */
+static void backward_soon(const unit_job *job, char *own, int64_t b, cw_unit_soon *soon) {
+    const cw_units *u = job->units;
+    int last = u->desc.n_layers - 1;
+    soon->n = 0;
+    if (b + 1 < u->desc.batch) {
+        size_t bytes = features_bytes(job);
+        if (last > 0) {
+            read_soon(soon, map_of(job, own, last - 1, b + 1), u->layer[last - 1].map_bytes);
+        }
+        read_soon(soon, features_of(job, job->dfeatures, b + 1), bytes);
+        read_soon(soon, features_of(job, job->features, b + 1), bytes);
+    }
+    read_soon(soon, image_of(job, b), u->image_bytes);
+    for (int i = 0; i < last - 1; i++) {
+        read_soon(soon, map_of(job, own, i, b), u->layer[i].map_bytes);
+    }
+}
+
 static void backward_sample(const unit_job *job, char *own, float *sums, int64_t b) {
     const cw_units *u = job->units;
     int last = u->desc.n_layers - 1;
     int64_t filters = u->desc.filters;
     uint16_t *rows = cw_unit_at(own, u->rows);
     uint16_t *dy = gradient_map(u, own, last);
+    cw_unit_soon soon;
+    backward_soon(job, own, b, &soon);
     take_features(job, rows, b);
     u->kernels->transpose(dy, filters, rows, u->row_step, filters,
                           cw_onednn_round_up(u->features.h * u->pitch, CW_UNIT));
     clear_behind(u, dy, u->features.h);
     for (int i = last; i > 0; i--) {
-        add_gradients(job, own, sums, i, b);
+        add_gradients(job, own, sums, i, b, &soon);
         int64_t lines = u->layer[i - 1].oh;
         uint16_t *dx = gradient_map(u, own, i - 1);
         u->kernels->data(dx, dy, cw_unit_at(job->packed, u->layer[i].backward),
-                         map_of(job, own, i - 1, b), &u->layer[i].data);
+                         map_of(job, own, i - 1, b), &u->layer[i].data, &soon);
         clear_behind(u, dx, lines);
         u->kernels->transpose(rows, u->row_step, dx, filters,
                               cw_onednn_round_up(lines * u->pitch, CW_UNIT), filters);
         dy = dx;
     }
-    add_gradients(job, own, sums, 0, b);
+    add_gradients(job, own, sums, 0, b, &soon);
 }
 
 /* Zeros that samples leave as they are. */

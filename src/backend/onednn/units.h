@@ -48,6 +48,17 @@ typedef struct cw_unit_features {
     const cw_unit_lines *lines; /* (blocks / 2) of the last layer */
 } cw_unit_features;
 
+typedef struct cw_unit_region {
+    const char *at, *end;
+} cw_unit_region;
+
+/* Memory that will be read soon, the last region first. Loops over products, which leave the paths
+ * to memory idle, fetch some of it into the second-level cache and take that off. */
+typedef struct cw_unit_soon {
+    int n;
+    cw_unit_region last_first[CW_CONVNET_MAX_LAYERS + 3];
+} cw_unit_soon;
+
 /* Single-thread loops; begin and end go around calls of the others on the same thread. */
 typedef struct cw_unit_kernels {
     void (*begin)(void);
@@ -60,15 +71,16 @@ typedef struct cw_unit_kernels {
     /* out = ReLU(conv(in) + bias), rounded to bf16. weights (groups, terms, 32, 32) as
      * cw_unit_weight_at says. */
     void (*forward)(uint16_t *out, const void *in, const uint16_t *weights, const float *bias,
-                    const cw_unit_conv *conv);
+                    const cw_unit_conv *conv, cw_unit_soon *soon);
     /* The same as (channels, h, w): f32, without rounding; or bf16. */
     void (*features)(float *out, const void *in, const uint16_t *weights, const float *bias,
-                     const cw_unit_conv *conv, const cw_unit_features *shape);
+                     const cw_unit_conv *conv, const cw_unit_features *shape, cw_unit_soon *soon);
     void (*bf16_features)(uint16_t *out, const void *in, const uint16_t *weights, const float *bias,
-                          const cw_unit_conv *conv, const cw_unit_features *shape);
+                          const cw_unit_conv *conv, const cw_unit_features *shape,
+                          cw_unit_soon *soon);
     /* dx = conv(dy) where x > 0, else 0 */
     void (*data)(uint16_t *dx, const void *dy, const uint16_t *weights, const uint16_t *x,
-                 const cw_unit_conv *conv);
+                 const cw_unit_conv *conv, cw_unit_soon *soon);
     /* rows (channels, `step` elements apart) = dfeatures where features > 0, else 0, in lines as a
      * map has them: zero in the columns behind w, and in 32 pixels behind the last line. */
     void (*feature_rows)(uint16_t *rows, int64_t step, const float *dfeatures,
@@ -85,13 +97,13 @@ typedef struct cw_unit_kernels {
      * from byte at[pixel] on. The places of the 32 are those that cw_unit_column says. */
     void (*pairs_at)(uint16_t *to, const void *from, const int64_t *at, int64_t pixels);
     /* The same of all factors of pixels `step` bytes apart, each block of 32 on its own: even
-     * (pixels / 2, step / 64, 32, 2) of pixels 0 and 1, 2 and 3, ..., odd of 1 and 2, 3 and 4, ... */
+     * (pixels / 2, step / 64, 32, 2) of pixels 0 and 1, 2 and 3, ..., odd of 1 and 2, 3 and 4, ...
+     */
     void (*pairs)(uint16_t *even, uint16_t *odd, const void *from, int64_t step, int64_t pixels);
     /* sum (32, 32) += the first 32 rows times the pairs, over `pixels`, a multiple of 32; pairs
-     * (pixels / 2) of pair_bytes. The first 8 bytes a pixel of `soon`, which will be read next,
-     * are fetched from memory meanwhile. */
+     * (pixels / 2) of pair_bytes. */
     void (*weights)(float *sum, const uint16_t *rows, int64_t step, const uint16_t *pairs,
-                    int64_t pair_bytes, int64_t pixels, const void *soon);
+                    int64_t pair_bytes, int64_t pixels, cw_unit_soon *soon);
 } cw_unit_kernels;
 
 #if defined(__x86_64__)

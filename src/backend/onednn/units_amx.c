@@ -99,6 +99,16 @@ static void widen(uint16_t *to, const uint8_t *from, size_t n) {
 
 /* ---- forward and data ---- */
 
+/* The next lines of what will be read soon. */
+AMX_INLINE void fetch(cw_unit_soon *soon, int lines) {
+    if (soon->n == 0) return;
+    cw_unit_region *r = &soon->last_first[soon->n - 1];
+#pragma GCC unroll 4
+    for (int i = 0; i < lines; i++) _mm_prefetch(r->at + (ptrdiff_t)64 * i, _MM_HINT_T1);
+    r->at += (ptrdiff_t)64 * lines;
+    if (r->at >= r->end) soon->n--;
+}
+
 /* Sums of 32 pixels, two blocks of 16, for 32 channels. */
 typedef float sum_tile[CW_UNIT][CW_UNIT];
 
@@ -111,6 +121,7 @@ typedef struct target {
     float *features;   /* features: (channels, h, w) */
     uint16_t *bf16_features;
     const cw_unit_features *shape;
+    cw_unit_soon *soon;
 } target;
 
 /* Sums that wait to be put away while the next ones are made: the matrix unit and the rest of the
@@ -192,6 +203,7 @@ AMX_INLINE void sum_up(sum_tile out, const char *in, int64_t block, const uint16
     for (int64_t k = 0; k < conv->terms; k++, weights += CW_UNIT * CW_UNIT) {
         amx_step(first + conv->term_at[k], second + conv->term_at[k], step, weights,
                  weights + CW_UNIT * CW_UNIT / 2, 64);
+        fetch(to->soon, 2);
         int64_t stop = row + rows < w->rows ? row + rows : w->rows;
         put(to, w, row, stop);
         row = stop;
@@ -216,14 +228,14 @@ AMX_INLINE void convolve(const void *in, const uint16_t *weights, const target *
 }
 
 static void forward(uint16_t *out, const void *in, const uint16_t *weights, const float *bias,
-                    const cw_unit_conv *conv) {
-    target to = {.conv = conv, .bias = bias, .map = out};
+                    const cw_unit_conv *conv, cw_unit_soon *soon) {
+    target to = {.conv = conv, .bias = bias, .map = out, .soon = soon};
     convolve(in, weights, &to, put_outputs);
 }
 
 static void data(uint16_t *dx, const void *dy, const uint16_t *weights, const uint16_t *x,
-                 const cw_unit_conv *conv) {
-    target to = {.conv = conv, .map = dx, .x = x};
+                 const cw_unit_conv *conv, cw_unit_soon *soon) {
+    target to = {.conv = conv, .map = dx, .x = x, .soon = soon};
     convolve(dy, weights, &to, put_gradients);
 }
 
@@ -257,8 +269,8 @@ AMX_INLINE void put_features(const target *to, const waiting *w, int64_t first, 
 }
 
 static void features(float *out, const void *in, const uint16_t *weights, const float *bias,
-                     const cw_unit_conv *conv, const cw_unit_features *shape) {
-    target to = {.conv = conv, .bias = bias, .features = out, .shape = shape};
+                     const cw_unit_conv *conv, const cw_unit_features *shape, cw_unit_soon *soon) {
+    target to = {.conv = conv, .bias = bias, .features = out, .shape = shape, .soon = soon};
     convolve(in, weights, &to, put_features);
 }
 
@@ -325,8 +337,9 @@ AMX_INLINE void put_bf16_features(const target *to, const waiting *w, int64_t fi
 }
 
 static void bf16_features(uint16_t *out, const void *in, const uint16_t *weights, const float *bias,
-                          const cw_unit_conv *conv, const cw_unit_features *shape) {
-    target to = {.conv = conv, .bias = bias, .bf16_features = out, .shape = shape};
+                          const cw_unit_conv *conv, const cw_unit_features *shape,
+                          cw_unit_soon *soon) {
+    target to = {.conv = conv, .bias = bias, .bf16_features = out, .shape = shape, .soon = soon};
     convolve(in, weights, &to, put_bf16_features);
 }
 
@@ -452,12 +465,11 @@ static void pairs(uint16_t *even, uint16_t *odd, const void *from, int64_t step,
 }
 
 static void weights(float *sum, const uint16_t *rows, int64_t step, const uint16_t *pairs,
-                    int64_t pair_bytes, int64_t pixels, const void *soon) {
+                    int64_t pair_bytes, int64_t pixels, cw_unit_soon *soon) {
     amx_load(sum, CW_UNIT * sizeof *sum);
     size_t row_bytes = (size_t)step * sizeof *rows;
-    const char *ahead = soon;
-    for (int64_t p = 0; p < pixels; p += 32, ahead += (ptrdiff_t)4 * 64) {
-        for (int i = 0; i < 4; i++) _mm_prefetch(ahead + (ptrdiff_t)64 * i, _MM_HINT_T1);
+    for (int64_t p = 0; p < pixels; p += 32) {
+        fetch(soon, 4);
         const char *b = (const char *)pairs + p / 2 * pair_bytes;
         amx_step(rows + p, rows + 16 * step + p, row_bytes, b, b + 64, (size_t)pair_bytes);
     }
