@@ -1,12 +1,13 @@
 """How curlew's costs grow: minibatch, image, threads, convolutions, replay; a table and a plot.
 
     python bench/scale.py [--curlew build/curlew] [--profile fast] [--precision f32 bf16]
-                          [--seconds 2] [--json FILE] [--plot docs/speed-scaling.svg]
+                          [--seconds 2] [--rounds 1] [--json FILE] [--plot docs/speed-scaling.svg]
                           [--replay 10000 100000 1000000]
                           [--series minibatch image threads convolutions replay]
 
 Every figure is the median of `curlew bench update` (or the rows of `curlew bench replay`) at one size,
-everything else as in the profile; a replay that does not fit into memory is left out by name. --from
+everything else as in the profile. A round measures every update once; over several rounds the median
+counts, so that a machine which is slow for a while is so for all sizes; a replay that does not fit into memory is left out by name. --from
 FILES draws and prints what earlier runs wrote.
 """
 
@@ -14,6 +15,7 @@ import argparse
 import json
 import os
 import pathlib
+import statistics
 import subprocess
 import tempfile
 
@@ -47,20 +49,34 @@ def bench(args, kind, words):
         return json.loads(path.read_text())
 
 
+def measure_updates(args, out):
+    """Adds seconds of an update, {(series, precision, size): [of each round]}, and its FLOPs."""
+    plan = [
+        (name, precision, size, words)
+        for name, (_, sizes) in series(len(os.sched_getaffinity(0))).items()
+        if name in args.series
+        for size, words in sizes
+        for precision in args.precision
+    ]
+    seconds, flops = {}, {}
+    for _ in range(args.rounds):
+        for name, precision, size, words in plan:
+            result = bench(args, "update", [f"run.precision={precision}", *words])
+            if result:
+                whole = next(r for r in result["rows"] if r["group"] == "update")
+                seconds.setdefault((name, precision, size), []).append(whole["seconds"])
+                flops[name, precision, size] = whole["flops"]
+                out["machine"], out["kernels"] = result["machine"], result["kernels"]
+    return seconds, flops
+
+
 def measure(args):
     out = {"profile": args.profile, "series": {}, "replay": []}
-    for name, (label, sizes) in series(len(os.sched_getaffinity(0))).items():
-        if name not in args.series:
-            continue
-        points = {precision: [] for precision in args.precision}
-        for size, words in sizes:
-            for precision in args.precision:
-                result = bench(args, "update", [f"run.precision={precision}", *words])
-                if result:
-                    whole = next(r for r in result["rows"] if r["group"] == "update")
-                    points[precision].append([size, whole["seconds"], whole["flops"]])
-                    out["machine"], out["kernels"] = result["machine"], result["kernels"]
-        out["series"][name] = {"label": label, "points": {p: v for p, v in points.items() if v}}
+    seconds, flops = measure_updates(args, out)
+    for (name, precision, size), times in seconds.items():
+        label = series(1)[name][0]
+        points = out["series"].setdefault(name, {"label": label, "points": {}})["points"]
+        points.setdefault(precision, []).append([size, statistics.median(times), flops[name, precision, size]])
     for n in args.replay if "replay" in args.series else []:
         result = bench(args, "replay", [f"replay.capacity={n}"])
         if result:
@@ -126,6 +142,7 @@ def main():
     parser.add_argument("--profile", default="fast")
     parser.add_argument("--precision", nargs="+", default=["f32", "bf16"], choices=["auto", "f32", "bf16"])
     parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--series", nargs="+", default=["minibatch", "image", "threads", "convolutions", "replay"])
     parser.add_argument("--replay", type=int, nargs="+", default=[10000, 100000, 1000000])
     parser.add_argument("--json")
