@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -299,11 +298,6 @@ static int make_runs(sweep *s) {
 
 /* ---- options ---- */
 
-static int cores(void) {
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-}
-
 static int take_number(const cli_args *args, const char *option, int64_t least, int64_t most,
                        int64_t otherwise, int64_t *out) {
     const char *text = cli_args_value(args, option);
@@ -321,7 +315,7 @@ int sweep_plan(const cli_args *args, sweep *out) {
         return cli_report(CLI_USAGE, "--out: the path is too long");
     int code = take_number(args, "--jobs", 1, 256, 1, &jobs);
     if (code != CLI_DONE) return code;
-    int64_t share = cores() / jobs > 0 ? cores() / jobs : 1;
+    int64_t share = cw_train_cores() / jobs > 0 ? cw_train_cores() / jobs : 1;
     code = take_number(args, "--threads", 1, 4096, share, &threads);
     if (code == CLI_DONE) code = take_number(args, "--trials", 1, SWEEP_MOST_RUNS, 0, &out->trials);
     if (code == CLI_DONE)

@@ -117,8 +117,14 @@ cw_status cw_train_env(const cw_config *config, cw_env_create_fn create, void *e
                        const cw_callbacks *callbacks, cw_run_result *out);
 
 /* Bytes that training with this configuration takes when everything is filled, and what the machine
- * has available now (0: unknown). Nothing is written. CW_ENOMEM when it does not fit by itself. */
+ * has available now, no more than the process' control groups leave (0: unknown). Nothing is
+ * written. CW_ENOMEM when it does not fit by itself. */
 cw_status cw_train_memory(const cw_config *config, int64_t *need_bytes, int64_t *available_bytes);
+
+/* Cores that this process may use, at least 1: what run.threads = 0 takes. Those that it is bound
+ * to, no more than its control groups' share of processor time (containers, job managers). Any
+ * thread. */
+int cw_train_cores(void);
 
 /* Evaluates the policy of a run folder over `episodes`; mean, and each return when returns != NULL.
  */

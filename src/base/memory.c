@@ -3,11 +3,9 @@
 #include "base/error.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 /* Every block starts with its size, one alignment unit before the bytes handed out. */
 typedef struct block_head {
@@ -97,30 +95,6 @@ void cw_memory_stats_get(cw_memory_stats *out) {
 
 void cw_memory_fail_after(uint64_t n) {
     atomic_store(&fail_countdown, n);
-}
-
-uint64_t cw_memory_available(void) {
-    FILE *file = fopen("/proc/meminfo", "re");
-    if (file == NULL) return 0;
-    char line[128];
-    unsigned long long kib = 0;
-    while (fgets(line, sizeof line, file) != NULL) {
-        if (strncmp(line, "MemAvailable:", 13) == 0) {
-            kib = strtoull(line + 13, NULL, 10);
-            break;
-        }
-    }
-    fclose(file);
-    return (uint64_t)kib * 1024;
-}
-
-uint64_t cw_memory_resident(void) {
-    FILE *file = fopen("/proc/self/statm", "re");
-    if (file == NULL) return 0;
-    unsigned long long pages = 0;
-    if (fscanf(file, "%*u %llu", &pages) != 1) pages = 0;
-    fclose(file);
-    return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 void *cw_arena_take(cw_arena *arena, size_t count, size_t size) {

@@ -40,13 +40,6 @@ void cw_memory_stats_get(cw_memory_stats *out);
 /* Test hook: the n-th allocation from now fails (n = 1: the next one); 0 = never. */
 void cw_memory_fail_after(uint64_t n);
 
-/* Bytes of RAM that the kernel says can still be used without swapping
- * (MemAvailable), 0 when unknown. */
-uint64_t cw_memory_available(void);
-
-/* Bytes of RAM that this process occupies (resident set), 0 when unknown. */
-uint64_t cw_memory_resident(void);
-
 /* An arena hands out parts of one block. With base == NULL it only measures:
  * run the same carving code twice, first to learn `used`, then on real memory. */
 typedef struct cw_arena {

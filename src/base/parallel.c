@@ -1,8 +1,9 @@
 #include "base/parallel.h"
 
+#include "base/resources.h"
+
 #include <omp.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 
 void cw_signals_hold(sigset_t *before) {
@@ -74,10 +75,7 @@ int cw_parallel_self(void) {
 }
 
 int cw_threads_set(int n) {
-    if (n <= 0) {
-        cpu_set_t set;
-        n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    }
+    if (n <= 0) n = cw_cores_available();
     omp_set_dynamic(0);
     omp_set_num_threads(n);
     return n;

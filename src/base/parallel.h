@@ -26,7 +26,7 @@ void cw_parallel_for(int64_t n, int64_t grain, cw_range_fn body, void *context);
 int cw_parallel_self(void);
 
 /* Sets how many threads cw_parallel_for and the vendor kernels use when called
- * from this thread; n = 0 means every core this process may use. Returns the count set. */
+ * from this thread; n = 0 means cw_cores_available(). Returns the count set. */
 int cw_threads_set(int n);
 int cw_threads_get(void);
 

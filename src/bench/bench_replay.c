@@ -2,7 +2,7 @@
  * run is what was foretold. Made-up frames fill it in seconds; a run takes hours. */
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/memory.h"
+#include "base/resources.h"
 #include "bench/result.h"
 #include "bench/synthetic.h"
 #include "train/trainer.h"

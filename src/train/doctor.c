@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/resources.h"
 #include "env/suite.h"
 #include "ops/ops.h"
 
@@ -31,6 +32,20 @@ static void say(const doctor *d, const char *format, ...) {
 static void problem(doctor *d, const char *what) {
     d->problems++;
     say(d, "problem   %s: %s", what, cw_last_error());
+}
+
+/* Not the machine's, but what this process may have: a container may have a small part of it. */
+static void check_memory(doctor *d) {
+    const double need_gb = 4.5; /* profile paper with 100000 transitions */
+    double available_gb = 1e-9 * (double)cw_memory_available();
+    say(d, "memory    %.1f GB available; the default run needs about %.1f GB", available_gb,
+        need_gb);
+    if (available_gb > 0 && available_gb < need_gb) {
+        (void)cw_fail(CW_ENOMEM,
+                      "too little for the default run; --profile fast takes less, and so "
+                      "does a smaller replay.capacity");
+        problem(d, "memory");
+    }
 }
 
 static void check_backend(doctor *d) {
@@ -80,8 +95,7 @@ static void check_renderer(doctor *d) {
 cw_status cw_doctor(const cw_callbacks *callbacks) {
     doctor d = {.callbacks = callbacks};
     say(&d, "version   curlew %s", cw_version());
-    say(&d, "memory    %.1f GB available; the default run needs about 4.5 GB",
-        (double)cw_memory_available() * 1e-9);
+    check_memory(&d);
     check_backend(&d);
     check_renderer(&d);
     if (d.problems > 0) {

@@ -1,7 +1,7 @@
 /* metrics.csv, eval.csv, log lines and progress reports of a run. */
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/memory.h"
+#include "base/resources.h"
 #include "base/text.h"
 #include "train/trainer.h"
 

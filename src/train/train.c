@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/resources.h"
 #include "base/rng.h"
 #include "config/config.h"
 #include "env/suite.h"
@@ -468,6 +469,10 @@ cw_status cw_train_memory(const cw_config *config, int64_t *need_bytes, int64_t 
     close_run(trainer);
     cw_free(trainer);
     return status;
+}
+
+int cw_train_cores(void) {
+    return cw_cores_available();
 }
 
 cw_status cw_train(const cw_config *config, const cw_callbacks *callbacks, cw_run_result *out) {

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/resources.h"
 #include "train/weights.h"
 
 #define FILE_MAX_BYTES (UINT64_C(1) << 36)
