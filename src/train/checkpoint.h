@@ -90,7 +90,8 @@ typedef struct cw_checkpoint cw_checkpoint;
 /* The newest generation that is complete and undamaged. Every byte is checked before anything is
  * handed out (those of frames only when with_frames). A damaged generation is reported to the log
  * and the one before it taken. CW_ENOTFOUND: the folder holds no checkpoint; CW_EFORMAT: none of
- * those it holds is whole, and the message names the file at fault in the newest; CW_ENOMEM. */
+ * those it holds is whole, and the message names the file at fault in the newest, CW_EIO when the
+ * system would not read that one; CW_ENOMEM. */
 cw_status cw_checkpoint_load(cw_checkpoint_store *store, bool with_frames, cw_checkpoint **out);
 void cw_checkpoint_free(cw_checkpoint *checkpoint); /* NULL allowed */
 

@@ -14,7 +14,6 @@
 
 /* A writer may remove the generations that a reader has just listed. */
 #define LIST_ATTEMPTS 16
-#define FAULT_BYTES   768
 
 static cw_status sum_check(const char *path, cw_file_sum got, cw_file_sum want) {
     if (got.bytes != want.bytes) {
@@ -92,17 +91,24 @@ static cw_status generation_read(cw_checkpoint_store *store, uint64_t generation
     return CW_OK;
 }
 
-/* Goes down the list to the first whole generation, list[*at]. `fault` receives what is wrong with
- * the newest that is not. CW_ENOTFOUND: none is whole. */
+/* What is wrong with the newest generation; an empty text: nothing. */
+typedef struct load_fault {
+    cw_status status;
+    char text[768];
+} load_fault;
+
+/* Goes down the list to the first whole generation, list[*at]. CW_ENOTFOUND: none is whole. */
 static cw_status newest_whole(cw_checkpoint_store *store, const uint64_t *list, size_t n,
                               bool with_frames, cw_checkpoint **out, size_t *at,
-                              char fault[FAULT_BYTES]) {
-    fault[0] = '\0';
+                              load_fault *fault) {
+    fault->text[0] = '\0';
     for (size_t i = 0; i < n; i++) {
         *at = i;
         cw_status status = generation_read(store, list[i], with_frames, out);
         if (status == CW_OK || status == CW_ENOMEM) return status;
-        if (fault[0] == '\0') snprintf(fault, FAULT_BYTES, "%s", cw_last_error());
+        if (fault->text[0] != '\0') continue;
+        fault->status = status;
+        snprintf(fault->text, sizeof fault->text, "%s", cw_last_error());
     }
     return CW_ENOTFOUND;
 }
@@ -147,7 +153,7 @@ static cw_status keep_loaded(cw_checkpoint_store *store, const uint64_t *list, s
 
 /* The newest whole generation of a list that has one or more. */
 static cw_status load_listed(cw_checkpoint_store *store, const uint64_t *list, size_t n,
-                             bool with_frames, cw_checkpoint **out, char fault[FAULT_BYTES]) {
+                             bool with_frames, cw_checkpoint **out, load_fault *fault) {
     size_t at = 0;
     cw_checkpoint *checkpoint = NULL;
     CW_TRY(newest_whole(store, list, n, with_frames, &checkpoint, &at, fault));
@@ -158,17 +164,17 @@ static cw_status load_listed(cw_checkpoint_store *store, const uint64_t *list, s
             return status;
         }
     }
-    if (fault[0] != '\0') {
+    if (fault->text[0] != '\0') {
         cw_log_write(&store->log, CW_LOG_WARN,
                      "checkpoint %llu cannot be used: %s; going back to checkpoint %llu",
-                     (unsigned long long)list[0], fault, (unsigned long long)list[at]);
+                     (unsigned long long)list[0], fault->text, (unsigned long long)list[at]);
     }
     *out = checkpoint;
     return CW_OK;
 }
 
 cw_status cw_checkpoint_load(cw_checkpoint_store *store, bool with_frames, cw_checkpoint **out) {
-    char fault[FAULT_BYTES] = "";
+    load_fault fault = {.status = CW_OK};
     uint64_t newest = 0;
     for (int attempt = 0; attempt < LIST_ATTEMPTS; attempt++) {
         uint64_t *list;
@@ -177,13 +183,14 @@ cw_status cw_checkpoint_load(cw_checkpoint_store *store, bool with_frames, cw_ch
         if (n == 0) return cw_fail(CW_ENOTFOUND, "%s holds no checkpoint", store->folder);
         bool changed = list[0] != newest; /* since the last attempt */
         newest = list[0];
-        cw_status status = changed ? load_listed(store, list, n, with_frames, out, fault) : CW_OK;
+        cw_status status = changed ? load_listed(store, list, n, with_frames, out, &fault) : CW_OK;
         cw_free(list);
         if (!changed) break;
         if (status != CW_ENOTFOUND) return status;
     }
-    return cw_fail(CW_EFORMAT, "no checkpoint in %s is whole; the newest: %s", store->folder,
-                   fault);
+    /* Missing files are damage: a folder of checkpoints is never taken for an empty one. */
+    return cw_fail(fault.status == CW_EIO ? CW_EIO : CW_EFORMAT,
+                   "no checkpoint in %s is whole; the newest: %s", store->folder, fault.text);
 }
 
 void cw_checkpoint_free(cw_checkpoint *checkpoint) {

@@ -2,7 +2,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/resources.h"
 #include "env/suite.h"
 #include "ops/ops.h"
 
@@ -10,6 +9,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/statvfs.h>
 
 typedef struct doctor {
     const cw_callbacks *callbacks;
@@ -34,18 +34,27 @@ static void problem(doctor *d, const char *what) {
     say(d, "problem   %s: %s", what, cw_last_error());
 }
 
-/* Not the machine's, but what this process may have: a container may have a small part of it. */
+/* Of what this process may have: a container may have a small part of the machine's. */
 static void check_memory(doctor *d) {
-    const double need_gb = 4.5; /* profile paper with 100000 transitions */
-    double available_gb = 1e-9 * (double)cw_memory_available();
-    say(d, "memory    %.1f GB available; the default run needs about %.1f GB", available_gb,
-        need_gb);
-    if (available_gb > 0 && available_gb < need_gb) {
-        (void)cw_fail(CW_ENOMEM,
-                      "too little for the default run; --profile fast takes less, and so "
-                      "does a smaller replay.capacity");
+    cw_config *config = NULL;
+    int64_t need = 0, available = 0;
+    cw_status status = cw_config_create(&config);
+    if (status == CW_OK) status = cw_config_set(config, "env.task", "cartpole-swingup");
+    if (status == CW_OK) status = cw_train_memory(config, &need, &available);
+    cw_config_destroy(config);
+    if (status == CW_ENOMEM) {
         problem(d, "memory");
+    } else if (status == CW_OK) { /* else the renderer has been found wanting */
+        say(d, "memory    %.1f GB available; the default run needs %.1f GB",
+            1e-9 * (double)available, 1e-9 * (double)need);
     }
+}
+
+static void check_disk(const doctor *d) {
+    struct statvfs disk;
+    if (statvfs(".", &disk) != 0) return;
+    say(d, "disk      %.1f GB free in this folder",
+        1e-9 * (double)disk.f_bavail * (double)disk.f_frsize);
 }
 
 static void check_backend(doctor *d) {
@@ -95,9 +104,10 @@ static void check_renderer(doctor *d) {
 cw_status cw_doctor(const cw_callbacks *callbacks) {
     doctor d = {.callbacks = callbacks};
     say(&d, "version   curlew %s", cw_version());
-    check_memory(&d);
     check_backend(&d);
     check_renderer(&d);
+    check_memory(&d);
+    check_disk(&d);
     if (d.problems > 0) {
         return cw_fail(CW_EUNSUPPORTED, "%d problem%s found; a default run would not work here",
                        d.problems, d.problems > 1 ? "s" : "");

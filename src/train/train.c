@@ -76,29 +76,6 @@ cw_replay_desc cw_replay_desc_of(const cw_settings *settings, const cw_agent_env
                             .include_latest = settings->curl.include_latest};
 }
 
-/* Bytes of the learner's networks, with everything that they work on, and of a checkpoint's copy.
- */
-static double learner_bytes(const cw_trainer *trainer) {
-    return (double)(cw_agent_bytes(trainer->agent) + cw_actor_bytes(trainer->actor) +
-                    cw_trainer_saving_bytes(trainer));
-}
-
-/* Refuses a run that cannot fit. */
-static cw_status check_memory(cw_trainer *trainer, const cw_replay_desc *desc) {
-    double replay = (double)cw_replay_bytes(desc);
-    double agent = learner_bytes(trainer);
-    double available = (double)cw_memory_available();
-    if (available > 0 && replay + agent > available) {
-        return cw_fail(CW_ENOMEM,
-                       "the run needs %.2f GB and %.2f GB are available; replay.capacity = %lld "
-                       "would fit",
-                       (replay + agent) * 1e-9, available * 1e-9,
-                       (long long)fmax(0.0, floor((0.95 * available - agent) / replay *
-                                                  (double)desc->capacity)));
-    }
-    return CW_OK;
-}
-
 static cw_status open_env(cw_trainer *trainer) {
     const cw_settings *settings = &trainer->settings;
     cw_env bare;
@@ -124,10 +101,10 @@ static cw_status open_learner(cw_trainer *trainer) {
     CW_TRY(cw_agent_create(&trainer->agent, trainer->be, &spec));
     CW_TRY(cw_actor_create(&trainer->actor, trainer->agent, 1));
     cw_replay_desc desc = cw_replay_desc_of(&trainer->settings, &trainer->env);
-    CW_TRY(check_memory(trainer, &desc)); /* before any is asked for */
+    CW_TRY(cw_trainer_check_memory(trainer)); /* before any is asked for */
     CW_TRY(cw_replay_create(&trainer->replay, &desc));
     CW_TRY(cw_trainer_open_saving(trainer));
-    CW_TRY(check_memory(trainer, &desc)); /* with what saving needs */
+    CW_TRY(cw_trainer_check_memory(trainer)); /* with what saving needs */
     return cw_alloc(&trainer->stack, (size_t)settings->env.frame_stack, sizeof *trainer->stack,
                     "the newest stack");
 }
@@ -188,11 +165,7 @@ static cw_status say_what_runs(cw_trainer *trainer) {
     if (cw_env_renderer_describe(&trainer->env.env, text, sizeof text) == CW_OK) {
         cw_trainer_line(trainer, "renderer: %s", text);
     }
-    cw_replay_desc desc = cw_replay_desc_of(&trainer->settings, &trainer->env);
-    cw_trainer_line(trainer,
-                    "memory: replay %.2f GB for %lld transitions, agent %.2f GB; available %.2f GB",
-                    (double)cw_replay_bytes(&desc) * 1e-9, (long long)desc.capacity,
-                    learner_bytes(trainer) * 1e-9, (double)cw_memory_available() * 1e-9);
+    cw_trainer_say_needs(trainer);
     return CW_OK;
 }
 
@@ -462,8 +435,9 @@ cw_status cw_train_memory(const cw_config *config, int64_t *need_bytes, int64_t 
     if (status == CW_OK) status = open_env(trainer);
     if (status == CW_OK) status = open_learner(trainer);
     if (status == CW_OK) {
-        cw_replay_desc desc = cw_replay_desc_of(&trainer->settings, &trainer->env);
-        *need_bytes = (int64_t)((double)cw_replay_bytes(&desc) + learner_bytes(trainer));
+        cw_run_needs needs;
+        cw_trainer_needs(trainer, &needs);
+        *need_bytes = (int64_t)(needs.replay_bytes + needs.learner_bytes);
         *available_bytes = available;
     }
     close_run(trainer);

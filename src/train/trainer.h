@@ -148,6 +148,20 @@ cw_status cw_trainer_restore(cw_trainer *trainer, bool *found);
 cw_status cw_run_load_agent(const char *run, cw_agent *agent, cw_replay *replay);
 cw_status cw_file_load_agent(const char *path, cw_agent *agent);
 
+/* what a run takes, said before it starts (needs.c) */
+typedef struct cw_run_needs {
+    int64_t transitions;  /* that the replay will hold at most */
+    double replay_bytes;  /* of memory, with all of them in it */
+    double learner_bytes; /* of memory: networks, what they work on, a checkpoint's copy */
+    double disk_bytes;    /* of the run folder's checkpoints at their largest */
+} cw_run_needs;
+/* The learner must have been created; what saving needs is in it once saving has been opened. */
+void cw_trainer_needs(const cw_trainer *trainer, cw_run_needs *out);
+/* CW_ENOMEM, with a replay.capacity that would fit, when memory is too small. */
+cw_status cw_trainer_check_memory(const cw_trainer *trainer);
+/* A line about memory, one about the disk; a warning when the disk is too small. */
+void cw_trainer_say_needs(cw_trainer *trainer);
+
 /* evaluation and what a run leaves behind (report.c) */
 cw_status cw_trainer_evaluate(cw_trainer *trainer);
 cw_status cw_trainer_finish(cw_trainer *trainer, cw_run_result *out);
