@@ -31,7 +31,7 @@ expect 2 "augment.crop_size" -- train toy --out o augment.crop_size=500
 expect 2 "encoder.layers" -- train toy --out o env.image_size=32 augment.crop_size=28 encoder.layers=16
 expect 2 "--bogus" -- train toy --bogus --out o
 expect 1 "file" -- train toy --profile tiny --out "$work/file/run"
-expect 1 "replay.capacity" -- train toy --profile tiny --out o replay.capacity=1000000000
+expect 1 "replay.capacity" -- train toy --profile tiny --out o train.frames=1000000000 replay.capacity=1000000000
 expect 1 "empty" -- eval "$work/empty"
 expect 1 "empty" -- record "$work/empty"
 expect 1 "empty" -- export "$work/empty" --onnx o

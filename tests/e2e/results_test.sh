@@ -131,4 +131,7 @@ cp -r one lost
 rm lost/checkpoint/frames/*
 expect 1 "frames/" -- report lost --out lost.html
 [ ! -e lost.html ] && [ ! -e lost.html.tmp ] || fail "a failed report left something"
+
+shows "the default run needs" -- doctor
+shows "GB free in this folder" -- doctor
 finish
