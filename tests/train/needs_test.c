@@ -56,7 +56,7 @@ static cw_config *config_of(const char *frames, const char *capacity) {
     const char *words[][2] = {{"env.task", "toy"},
                               {"train.frames", frames},
                               {"replay.capacity", capacity},
-                              {"train.seed_steps", "30"},
+                              {"train.seed_steps", "1000"}, /* no update */
                               {"train.eval_every", "0"},
                               {"train.eval_episodes", "1"},
                               {"train.checkpoint_every", "20"},
