@@ -182,7 +182,8 @@ static cw_status try_weights(cw_trainer *trainer) {
     char config[CW_PATH];
     if (trainer->settings.train.weights[0] == '\0') return CW_OK;
     CW_TRY(cw_folder_path(config, trainer->settings.run.out, "config.ini"));
-    return cw_file_exists(config) ? CW_OK : init_agent(trainer);
+    if (cw_file_exists(config)) return CW_OK;
+    return cw_file_load_agent(trainer->settings.train.weights, trainer->agent);
 }
 
 /* The folder is touched last: a run that cannot be leaves nothing behind. */
