@@ -2,6 +2,7 @@
  * seen from the machine and from inside of a container; what is missing or odd limits nothing. */
 #include "base/file.h"
 #include "base/resources.h"
+#include "io/support.h"
 #include "test.h"
 
 #include <math.h>
@@ -10,39 +11,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char root[256];
-
-static int make_root(void **state) {
-    (void)state;
-    snprintf(root, sizeof root, "/tmp/curlew-resources-XXXXXX");
-    return mkdtemp(root) == NULL;
-}
-
-static int remove_root(void **state) {
-    (void)state;
-    char command[300];
-    snprintf(command, sizeof command, "rm -rf '%s'", root);
-    return system(command); // NOLINT(cert-env33-c): a folder of the test's own
-}
-
-/* root/folder/name, with the folders above it. */
+/* Writes a file of the group `folder`, "" or "/path", below the root. */
 static void put(const char *folder, const char *name, const char *text) {
     char path[512];
-    snprintf(path, sizeof path, "%s%s", root, folder);
+    snprintf(path, sizeof path, "%s%s", scratch("root"), folder);
     assert_int_equal(cw_dir_make(path), CW_OK);
-    snprintf(path, sizeof path, "%s%s/%s", root, folder, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
+    snprintf(path, sizeof path, "%s%s/%s", scratch("root"), folder, name);
+    put_file(path, text, strlen(text));
 }
 
 static cw_group_limits limits_of(const char *membership) {
     cw_group_limits limits;
-    char path[512];
-    put("", "membership", membership);
-    snprintf(path, sizeof path, "%s/membership", root);
-    cw_group_limits_read(root, path, &limits);
+    put_file(scratch("membership"), membership, strlen(membership));
+    cw_group_limits_read(scratch("root"), scratch("membership"), &limits);
     return limits;
 }
 
@@ -149,7 +130,7 @@ static void oddities_limit_nothing(void **state) {
     free(line);
 
     cw_group_limits limits;
-    cw_group_limits_read(root, "/no/such/file", &limits);
+    cw_group_limits_read(scratch("root"), "/no/such/file", &limits);
     assert_int_equal(limits.memory_left, UINT64_MAX);
     assert_true(limits.cores == INFINITY);
 }
@@ -177,10 +158,10 @@ static void own_resources(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(version_2_groups, make_root, remove_root),
-        cmocka_unit_test_setup_teardown(version_2_container, make_root, remove_root),
-        cmocka_unit_test_setup_teardown(version_1_groups, make_root, remove_root),
-        cmocka_unit_test_setup_teardown(oddities_limit_nothing, make_root, remove_root),
+        cmocka_unit_test_setup_teardown(version_2_groups, scratch_make, scratch_remove),
+        cmocka_unit_test_setup_teardown(version_2_container, scratch_make, scratch_remove),
+        cmocka_unit_test_setup_teardown(version_1_groups, scratch_make, scratch_remove),
+        cmocka_unit_test_setup_teardown(oddities_limit_nothing, scratch_make, scratch_remove),
         cmocka_unit_test(own_resources),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
