@@ -315,8 +315,8 @@ int sweep_plan(const cli_args *args, sweep *out) {
         return cli_report(CLI_USAGE, "--out: the path is too long");
     int code = take_number(args, "--jobs", 1, 256, 1, &jobs);
     if (code != CLI_DONE) return code;
-    int64_t share = cw_train_cores() / jobs > 0 ? cw_train_cores() / jobs : 1;
-    code = take_number(args, "--threads", 1, 4096, share, &threads);
+    int64_t share = cw_train_cores() / jobs;
+    code = take_number(args, "--threads", 1, 4096, share > 0 ? share : 1, &threads);
     if (code == CLI_DONE) code = take_number(args, "--trials", 1, SWEEP_MOST_RUNS, 0, &out->trials);
     if (code == CLI_DONE)
         code = take_number(args, "--trial-seed", 0, INT64_MAX - 1, 1, &out->trial_seed);

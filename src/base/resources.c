@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 /* Files of a control group, as Linux' Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/ say.
@@ -15,8 +16,7 @@
 typedef struct group_files {
     const char *mount; /* below the root */
     const char *memory_limit, *memory_usage;
-    const char
-        *cache[2];      /* lines of memory.stat: pages of files, given back when memory is short */
+    const char *cache[2]; /* lines of memory.stat: pages of files, which can be taken back */
     const char *quota;  /* microseconds of processor time, and in version 2 the period behind it */
     const char *period; /* microseconds; NULL: stands in `quota` */
 } group_files;
@@ -42,10 +42,10 @@ static const group_files version_1_cpu = {
 
 /* ---- files of a few numbers ---- */
 
-/* Opens folder/name, or the file `folder` when name == NULL; NULL when that cannot be. */
+/* Opens folder/name; NULL when that cannot be. */
 static FILE *open_text(const char *folder, const char *name) {
     char path[2 * PATH_MAX];
-    int n = snprintf(path, sizeof path, name ? "%s/%s" : "%s", folder, name);
+    int n = snprintf(path, sizeof path, "%s/%s", folder, name);
     return n < 0 || n >= (int)sizeof path ? NULL : fopen(path, "re");
 }
 
@@ -140,7 +140,7 @@ static bool has_word(const char *list, const char *word) {
 void cw_group_limits_read(const char *root, const char *membership, cw_group_limits *out) {
     char line[PATH_MAX + 256]; /* number:controllers:path, without controllers in version 2 */
     *out = (cw_group_limits){.memory_left = UINT64_MAX, .cores = INFINITY};
-    FILE *file = open_text(membership, NULL);
+    FILE *file = fopen(membership, "re");
     if (file == NULL) return;
     while (fgets(line, sizeof line, file) != NULL) {
         line[strcspn(line, "\n")] = '\0';
@@ -179,6 +179,13 @@ uint64_t cw_memory_resident(void) {
     if (fscanf(file, "%*u %llu", &pages) != 1) pages = 0;
     fclose(file);
     return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+bool cw_disk_available(const char *path, uint64_t *bytes) {
+    struct statvfs disk;
+    if (statvfs(path, &disk) != 0) return false;
+    *bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
+    return true;
 }
 
 int cw_cores_available(void) {

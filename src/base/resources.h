@@ -4,6 +4,7 @@
 #ifndef CW_BASE_RESOURCES_H
 #define CW_BASE_RESOURCES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Bytes of RAM that can still be used without swapping, 0 when unknown: the kernel's MemAvailable,
@@ -12,6 +13,10 @@ uint64_t cw_memory_available(void);
 
 /* Bytes of RAM that this process occupies (resident set), 0 when unknown. Any thread. */
 uint64_t cw_memory_resident(void);
+
+/* Bytes that may still be written to the disk which `path` lies on; false when unknown. Any thread.
+ */
+bool cw_disk_available(const char *path, uint64_t *bytes);
 
 /* Cores for the threads of an update, at least 1: those that this process is bound to, but no more
  * than its control groups' share of processor time, rounded up. Any thread. */

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/resources.h"
 #include "env/suite.h"
 #include "ops/ops.h"
 
@@ -9,7 +10,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/statvfs.h>
 
 typedef struct doctor {
     const cw_callbacks *callbacks;
@@ -51,10 +51,9 @@ static void check_memory(doctor *d) {
 }
 
 static void check_disk(const doctor *d) {
-    struct statvfs disk;
-    if (statvfs(".", &disk) != 0) return;
-    say(d, "disk      %.1f GB free in this folder",
-        1e-9 * (double)disk.f_bavail * (double)disk.f_frsize);
+    uint64_t bytes;
+    if (!cw_disk_available(".", &bytes)) return;
+    say(d, "disk      %.1f GB free in this folder", 1e-9 * (double)bytes);
 }
 
 static void check_backend(doctor *d) {

@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <math.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 /* A run that is shorter than the replay is long does not fill it. */
 static int64_t transitions_of(const cw_trainer *trainer) {
@@ -61,14 +60,13 @@ static double files_bytes(const char *folder) {
  * negative when unknown. */
 static double disk_for_checkpoints(const char *run) {
     char checkpoints[CW_PATH], frames[CW_PATH];
-    struct statvfs disk;
-    if (statvfs(run, &disk) != 0 ||
+    uint64_t bytes;
+    if (!cw_disk_available(run, &bytes) ||
         cw_path_join(checkpoints, sizeof checkpoints, run, "checkpoint") != CW_OK ||
         cw_path_join(frames, sizeof frames, checkpoints, "frames") != CW_OK) {
         return -1;
     }
-    return (double)disk.f_bavail * (double)disk.f_frsize + files_bytes(checkpoints) +
-           files_bytes(frames);
+    return (double)bytes + files_bytes(checkpoints) + files_bytes(frames);
 }
 
 void cw_trainer_say_needs(cw_trainer *trainer) {
