@@ -82,7 +82,7 @@ static cw_status create_weight_reorder(const cw_onednn *state, cw_prim *out, con
 }
 
 /* The table whose loops work on channel blocks of that width; NULL when none does. The best table
- * is not always it: oneDNN can be told to use a smaller instruction set. */
+ * is not always it: for few channels oneDNN may choose narrower blocks. */
 static const cw_kernels *find_own_loops(const cw_onednn *state, int64_t block) {
     if (state->kernels->lanes == block) return state->kernels;
     const cw_kernels *all[3];

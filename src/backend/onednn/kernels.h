@@ -135,10 +135,12 @@ extern const cw_kernels cw_kernels_avx512_bf16;
 extern const cw_kernels cw_kernels_amx;
 #endif
 
-/* The fastest table that this machine runs. */
+/* The fastest f32 table that this machine runs and oneDNN may use: its variable
+ * ONEDNN_MAX_CPU_ISA holds curlew's own loops to an instruction set as well. */
 const cw_kernels *cw_kernels_best(void);
 
-/* The table with bf16 factors; NULL where the machine has no dot products of bf16. */
+/* The table with bf16 factors; NULL where the best one is not for AVX-512, or the machine has no
+ * dot products of bf16. */
 const cw_kernels *cw_kernels_bf16(void);
 
 /* The table whose matrix products go through matrix units, as cw_kernels_bf16's otherwise; NULL

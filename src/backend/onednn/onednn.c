@@ -26,9 +26,19 @@ int cw_kernels_all(const cw_kernels *out[3]) {
     return n;
 }
 
+/* Whether this processor and oneDNN's word, its environment variable, allow an instruction set. */
+static bool offers(dnnl_cpu_isa_t isa) {
+    return ((int)dnnl_get_effective_cpu_isa() & (int)isa) == (int)isa;
+}
+
 const cw_kernels *cw_kernels_best(void) {
+#if defined(__x86_64__)
     const cw_kernels *all[3];
-    return all[cw_kernels_all(all) - 1];
+    int n = cw_kernels_all(all);
+    if (n > 2 && offers(dnnl_cpu_isa_avx512_core)) return &cw_kernels_avx512;
+    if (n > 1 && offers(dnnl_cpu_isa_avx2)) return &cw_kernels_avx2;
+#endif
+    return &cw_kernels_generic;
 }
 
 const cw_kernels *cw_kernels_bf16(void) {
@@ -148,12 +158,6 @@ static const cw_ops ops = {
     .describe = describe,
 };
 
-/* oneDNN's word counts as well: its environment variable holds the library to less than the machine
- * has. */
-static bool offers(dnnl_cpu_isa_t isa) {
-    return ((int)dnnl_get_effective_cpu_isa() & (int)isa) == (int)isa;
-}
-
 static bool has_matrix_units(void) {
     return offers(dnnl_cpu_isa_avx512_core_amx) && may_use_matrix_units();
 }
@@ -193,7 +197,7 @@ cw_status cw_backend_onednn_create(cw_backend **out, int threads) {
 }
 
 bool cw_backend_onednn_has_bf16(void) {
-    return offers(dnnl_cpu_isa_avx512_core) && cw_kernels_bf16() != NULL;
+    return cw_kernels_bf16() != NULL;
 }
 
 bool cw_backend_onednn_bf16_by_matrix_units(const cw_convnet_desc *desc) {
