@@ -23,8 +23,9 @@ static const conv_case cases[] = {
     {"8 filters, inference", {4, 12, 19, 19, 4, 8, 2, false}, 4, 4, 4},
     {"five layers", {5, 2, 25, 23, 5, 32, 2, true}, 2, 3, 3},
     {"odd batch, 40 filters", {7, 9, 21, 21, 2, 40, 2, true}, 3, 4, 4},
+    {"4 filters", {10, 9, 20, 20, 4, 4, 2, true}, 3, 2, 2},
 };
-/* Layers by tiles, wherever channels lie in blocks of 8 or 16. */
+/* Layers by tiles. */
 static const conv_case tiled[] = {
     {"16 filters, batch 1", {1, 3, 27, 19, 3, 16, 2, true}, 1, 1, 0},
     {"48 filters", {3, 6, 31, 29, 4, 48, 2, true}, 2, 0, 3},

@@ -31,7 +31,8 @@ struct cw_convnet {
     cw_backend *be;
     cw_convnet_desc desc;
     cw_convnet_bytes bytes;
-    cw_units *units; /* does everything where it is not NULL; nothing below is set then */
+    cw_units *units;        /* does everything where it is not NULL; nothing below is set then */
+    dnnl_format_tag_t maps; /* layout of every layer's output; any: oneDNN chooses */
     cw_conv_layer layer[CW_CONVNET_MAX_LAYERS];
     cw_prim features_out; /* last output to (B, F*H_L*W_L) */
     cw_prim features_in;  /* and a gradient of that shape back */

@@ -7,7 +7,14 @@
 static const struct {
     dnnl_format_tag_t tag;
     int64_t block; /* channels per block; 0 = all of them */
-} known_layouts[] = {{dnnl_nchw, 1}, {dnnl_nChw16c, 16}, {dnnl_nChw8c, 8}, {dnnl_nhwc, 0}};
+} known_layouts[] = {
+    {dnnl_nchw, 1}, {dnnl_nChw16c, 16}, {dnnl_nChw8c, 8}, {dnnl_nChw4c, 4}, {dnnl_nhwc, 0}};
+
+static dnnl_format_tag_t layout_of(int64_t block) {
+    size_t i = 0;
+    while (known_layouts[i].block != block) i++;
+    return known_layouts[i].tag;
+}
 
 /* Channels per block of a map's layout, 0 when it is none of the known ones. */
 static cw_status find_block(const cw_md *md, const int64_t dims[4], int64_t *block) {
@@ -30,7 +37,7 @@ static void free_mds(cw_conv_mds *mds) {
     cw_md_free(&mds->dst);
 }
 
-/* Descriptors of one layer: src as given, or free for oneDNN to choose. */
+/* Descriptors of one layer: src as given, or free for oneDNN to choose; dst as net->maps. */
 static cw_status init_mds(cw_conv_mds *mds, const cw_conv_layer *layer, const cw_convnet *net,
                           const cw_md *src, dnnl_format_tag_t src_tag) {
     const cw_conv_shape *s = &layer->shape;
@@ -43,7 +50,7 @@ static cw_status init_mds(cw_conv_mds *mds, const cw_conv_layer *layer, const cw
     }
     CW_TRY(cw_md_init(&mds->weights, 4, (int64_t[]){s->f, s->c, 3, 3}, dnnl_format_tag_any));
     CW_TRY(cw_md_init(&mds->bias, 1, &s->f, dnnl_x));
-    return cw_md_init(&mds->dst, 4, (int64_t[]){batch, s->f, s->oh, s->ow}, dnnl_format_tag_any);
+    return cw_md_init(&mds->dst, 4, (int64_t[]){batch, s->f, s->oh, s->ow}, net->maps);
 }
 
 /* Makes the forward primitive; mds->src and mds->dst then hold the layouts it works on. */
@@ -82,11 +89,12 @@ static cw_status create_weight_reorder(const cw_onednn *state, cw_prim *out, con
 }
 
 /* The table whose loops work on channel blocks of that width; NULL when none does. The best table
- * is not always it: for few channels oneDNN may choose narrower blocks. */
+ * is not always it: for few channels oneDNN may choose narrower blocks. The generic one, the first,
+ * is no help beside oneDNN's kernels. */
 static const cw_kernels *find_own_loops(const cw_onednn *state, int64_t block) {
     if (state->kernels->lanes == block) return state->kernels;
     const cw_kernels *all[3];
-    for (int i = cw_kernels_all(all) - 1; i >= 0; i--) {
+    for (int i = cw_kernels_all(all) - 1; i > 0; i--) {
         if (all[i]->lanes == block) return all[i];
     }
     return NULL;
@@ -138,21 +146,61 @@ static cw_status find_own(const cw_convnet *net, cw_conv_layer *layer, const cw_
     return CW_OK;
 }
 
+/* Makes the first layer's primitive again, on plain crops, with the outputs as net->maps has it. */
+static cw_status recreate_first(cw_convnet *net, cw_conv_layer *layer, cw_conv_mds *mds) {
+    cw_prim_free(&layer->forward);
+    free_mds(mds);
+    layer->shape.x_block = 1;
+    return create_forward(net, layer, mds, NULL, dnnl_nchw);
+}
+
+/* The layout for loops of our own, if they can do all that the net needs; else "any". */
+static dnnl_format_tag_t find_own_layout(const cw_convnet *net) {
+    const cw_onednn *state = net->be->state;
+    const cw_kernels *own = state->kernels;
+    cw_winograd unused;
+    if (net->desc.filters % own->lanes != 0) return dnnl_format_tag_any;
+    for (int i = 1; i < net->desc.n_layers; i++) {
+        cw_conv_shape s = net->layer[i].shape;
+        s.x_block = own->lanes;
+        for (int backward = 0; backward <= (net->desc.train ? 1 : 0); backward++) {
+            if (!cw_tiles_choose(&unused, own, &s, net->desc.batch, backward == 1)) {
+                return dnnl_format_tag_any;
+            }
+        }
+    }
+    return layout_of(own->lanes);
+}
+
+/* The first layer's primitive, and with it the layout that all maps will have. Crops are written in
+ * one that convnet_input can address. Processors for which oneDNN has no kernels of its own (all
+ * but x86-64, and those without AVX2) are given plain maps by it, and slow general loops. */
+static cw_status create_first(cw_convnet *net, cw_conv_layer *layer, cw_conv_mds *mds) {
+    const cw_conv_shape *s = &layer->shape;
+    int64_t src_dims[4] = {net->desc.batch, s->c, s->h, s->w};
+    int64_t dst_dims[4] = {net->desc.batch, s->f, s->oh, s->ow};
+    int64_t block;
+    CW_TRY(create_forward(net, layer, mds, NULL, dnnl_format_tag_any));
+    CW_TRY(find_block(&mds->src, src_dims, &layer->shape.x_block));
+    CW_TRY(find_block(&mds->dst, dst_dims, &block));
+    if (block == 1) net->maps = find_own_layout(net);
+    if (net->maps == dnnl_format_tag_any && layer->shape.x_block != 0) return CW_OK;
+    return recreate_first(net, layer, mds);
+}
+
+static cw_status create_later(cw_convnet *net, cw_conv_layer *layer, cw_conv_mds *mds,
+                              const cw_md *input) {
+    int64_t dims[4] = {net->desc.batch, layer->shape.c, layer->shape.h, layer->shape.w};
+    CW_TRY(create_forward(net, layer, mds, input, dnnl_format_tag_any));
+    return find_block(&mds->src, dims, &layer->shape.x_block);
+}
+
 /* One layer; `md` is the layout of its input (NULL for the first) and then of its output. */
 static cw_status create_layer(cw_convnet *net, int i, cw_md *md) {
     cw_conv_layer *layer = &net->layer[i];
     const cw_onednn *state = net->be->state;
     cw_conv_mds mds = {0};
-    int64_t src_dims[4] = {net->desc.batch, layer->shape.c, layer->shape.h, layer->shape.w};
-    cw_status status = create_forward(net, layer, &mds, i > 0 ? md : NULL, dnnl_format_tag_any);
-    if (status == CW_OK) status = find_block(&mds.src, src_dims, &layer->shape.x_block);
-    if (status == CW_OK && i == 0 && layer->shape.x_block == 0) {
-        /* Crops are written in a layout we can address. */
-        cw_prim_free(&layer->forward);
-        free_mds(&mds);
-        status = create_forward(net, layer, &mds, NULL, dnnl_nchw);
-        layer->shape.x_block = 1;
-    }
+    cw_status status = i == 0 ? create_first(net, layer, &mds) : create_later(net, layer, &mds, md);
     if (status == CW_OK) status = find_own(net, layer, &mds.dst);
     size_t bytes = 0;
     /* The library's first layer pads the channels to a whole block below AVX-512, and runs at about
@@ -302,6 +350,7 @@ cw_status cw_onednn_convnet_create(cw_backend *be, cw_convnet **out, const cw_co
     CW_TRY(cw_alloc(&net, 1, sizeof *net, "a oneDNN convnet"));
     net->be = be;
     net->desc = *desc;
+    net->maps = dnnl_format_tag_any;
     const cw_onednn *state = be->state;
     if (state->units != NULL && cw_units_fit(desc)) {
         cw_status status =

@@ -8,6 +8,9 @@
  * weights. */
 #define STRIP_BYTES (384 * 1024)
 
+/* Channels below which the transforms cost more than they save. */
+#define FEWEST_CHANNELS 8
+
 bool cw_tiles_choose(cw_winograd *out, const cw_kernels *kernels, const cw_conv_shape *shape,
                      int64_t batch, bool backward) {
     const cw_conv_shape *s = shape;
@@ -15,6 +18,7 @@ bool cw_tiles_choose(cw_winograd *out, const cw_kernels *kernels, const cw_conv_
     if (s->stride != 1 || s->x_block != lanes || s->c % lanes != 0 || s->f % lanes != 0) {
         return false;
     }
+    if (s->c < FEWEST_CHANNELS || s->f < FEWEST_CHANNELS) return false;
     cw_winograd g = {.batch = batch, .in_c = s->c, .in_h = s->h, .in_w = s->w};
     g.out_c = s->f;
     g.out_h = s->oh;

@@ -4,18 +4,10 @@
  * With BF16_FACTORS both factors are rounded to bf16 and go by pairs through dot products that sum
  * in f32. */
 
-/* Registers of the matrix products: tiles x vectors of output channels, and for the weights'
- * gradient input channels x vectors of output channels. */
-#if LANES == 16
-#define TILE_ROWS    12
-#define CHANNEL_ROWS 8
-#elif defined(__AVX2__)
-#define TILE_ROWS    6
-#define CHANNEL_ROWS 4
-#else
-#define TILE_ROWS    3
-#define CHANNEL_ROWS 2
-#endif
+/* What fits into the registers: of the matrix products tiles x two vectors of output channels, for
+ * the weights' gradient input channels (a divisor of LANES) x two vectors of output channels. */
+#define TILE_ROWS    (REGISTERS == 32 ? 12 : 6)
+#define CHANNEL_ROWS (REGISTERS == 32 && LANES >= 8 ? 8 : 4)
 
 /* What a product multiplies. PAIR factors, one after the other, go through one lane. */
 #ifdef BF16_FACTORS

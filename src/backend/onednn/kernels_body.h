@@ -1,7 +1,7 @@
 /* The loops of kernels.h. Included once per instruction set by a file that defines KERNELS (the
- * table's name), ISA (its text) and LANES (floats of one vector, as oneDNN blocks channels there);
- * the build gives that file the matching compiler options. BF16_FACTORS: see factors_body.h.
- * MATRIX_UNITS: matrix products go through AMX. */
+ * table's name), ISA (its text), LANES (floats of one vector, and channels of a block) and
+ * REGISTERS (vectors that the processor holds); the build gives that file the matching compiler
+ * options. BF16_FACTORS: see factors_body.h. MATRIX_UNITS: matrix products go through AMX. */
 #include "backend/onednn/kernels.h"
 
 #include <math.h>
@@ -171,7 +171,7 @@ static void conv_weights(float *sums, float *bias_sums, const float *x, const fl
     int64_t dy_step = s->oh * s->ow * LANES;
     int64_t sums_step = s->c * 9 * LANES;
     int64_t n_blocks = (s->f + LANES - 1) / LANES;
-    int blocks = LANES == 16 ? 2 : 1; /* 18 of 32 or 9 of 16 registers hold sums */
+    int blocks = REGISTERS == 32 ? 2 : 1; /* 18 of 32 or 9 of 16 hold sums */
     for (int64_t row = 0; row < s->oh; row += ROWS) {
         int64_t rows = s->oh - row < ROWS ? s->oh - row : ROWS;
         for (int64_t f = 0; f < n_blocks; f += blocks) {
@@ -200,12 +200,10 @@ static void conv_weights(float *sums, float *bias_sums, const float *x, const fl
 }
 
 /* Pixels of a row that conv_forward holds in registers, two vectors of filters each. */
-#if LANES == 16
+#if REGISTERS == 32
 #define PIXELS 14
-#elif defined(__AVX2__)
-#define PIXELS 6
 #else
-#define PIXELS 3
+#define PIXELS 6
 #endif
 
 /* Terms of an output, with those that only fill up pairs. */

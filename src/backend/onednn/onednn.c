@@ -117,7 +117,11 @@ static const char *isa_name(void) {
     case dnnl_cpu_isa_avx512_core_amx:
         return "avx512_core_amx";
     default:
+#if defined(__aarch64__)
+        return "aarch64";
+#else
         return "another instruction set";
+#endif
     }
 }
 
