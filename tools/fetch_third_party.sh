@@ -4,6 +4,7 @@
 #
 # usage: tools/fetch_third_party.sh [DEST]     (default: build/third_party)
 #
+# For another processor than this machine's, CURLEW_MACHINE is what `uname -m` says there.
 # Needs python3 with pip, nothing else; installs nothing. pip's own settings apply: for a machine
 # without network, put the two wheels into a folder and set PIP_NO_INDEX=1 PIP_FIND_LINKS=FOLDER.
 set -eu
@@ -12,6 +13,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 pins=$root/third_party.txt
 dest=${1:-$root/build/third_party}
 python=${PYTHON:-python3}
+machine=${CURLEW_MACHINE:-$(uname -m)}
 
 fail() {
     echo "fetch_third_party: $*" >&2
@@ -36,6 +38,11 @@ command -v "$python" >/dev/null 2>&1 ||
 "$python" -m pip --version >/dev/null 2>&1 ||
     fail "pip not found for $python; install it (Debian: apt-get install python3-pip)"
 
+case $machine in
+x86_64 | aarch64) ;;
+*) fail "MuJoCo's library exists for x86_64 and aarch64 (64-bit ARM); this machine is $machine" ;;
+esac
+
 mkdir -p "$(dirname "$dest")" || fail "cannot make the folder of $dest"
 work=$(mktemp -d "$dest.new.XXXXXX") || fail "cannot write next to $dest"
 trap 'rm -rf "$work"' EXIT
@@ -44,7 +51,7 @@ trap 'exit 143' TERM
 
 echo "fetch_third_party: downloading into $dest (about 83 MB)"
 if ! "$python" -m pip download --no-deps --only-binary=:all: --python-version 311 \
-    --platform manylinux_2_28_x86_64 --require-hashes --disable-pip-version-check --no-input \
+    --platform "manylinux_2_28_$machine" --require-hashes --disable-pip-version-check --no-input \
     --quiet --dest "$work/wheels" -r "$pins" >"$work/pip.log" 2>&1; then
     tail -n 12 "$work/pip.log" >&2
     if grep -q 'DO NOT MATCH THE HASHES' "$work/pip.log"; then

@@ -51,6 +51,10 @@ gcovr             tables of the lines and branches that tests reach
 setup_packages_of[valgrind]='
 valgrind          finds use of memory that was never written
 '
+setup_packages_of[arm64]='
+gcc-aarch64-linux-gnu  compiles for 64-bit ARM
+qemu-user-static       runs what was compiled
+'
 setup_packages_of[clang]='
 clang             the second compiler
 libomp-dev        its OpenMP

@@ -40,6 +40,8 @@ chmod +x "$work/python"
 expect 1 'pip not found' env PYTHON="$work/python" "$script" "$work/dest/t"
 expect 1 'python3 not found' env PYTHON="$work/none" "$script" "$work/dest/t"
 
+expect 1 'this machine is riscv64' env CURLEW_MACHINE=riscv64 "$script" "$work/dest/t"
+
 # Nothing to download from.
 expect 1 'could not download' "$script" "$work/dest/t"
 check 'a failed download leaves nothing' empty_parent
@@ -48,7 +50,7 @@ check 'a failed download leaves nothing' empty_parent
 mkdir -p "$work/copy/tools" "$work/make"
 cp "$script" "$work/copy/tools/"
 python3 - "$work" <<'END'
-import hashlib, sys, zipfile
+import hashlib, platform, sys, zipfile
 work = sys.argv[1]
 def wheel(name, version, tag, members):
     path = "%s/wheels/%s-%s-%s.whl" % (work, name, version, tag)
@@ -62,7 +64,7 @@ def wheel(name, version, tag, members):
         for member, text in members.items():
             archive.writestr(member, text)
     return hashlib.sha256(open(path, "rb").read()).hexdigest()
-a = wheel("mujoco", "3.17.0", "cp311-cp311-manylinux_2_28_x86_64",
+a = wheel("mujoco", "3.17.0", "cp311-cp311-manylinux_2_28_" + platform.machine(),
           {"mujoco/libmujoco.so.3.17.0": "library", "mujoco/include/mujoco/mujoco.h": "header",
            "mujoco/plugin/x.so": "unwanted"})
 b = wheel("dm_control", "1.0.50", "py3-none-any",
