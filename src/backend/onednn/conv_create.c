@@ -173,8 +173,9 @@ static dnnl_format_tag_t find_own_layout(const cw_convnet *net) {
 }
 
 /* The first layer's primitive, and with it the layout that all maps will have. Crops are written in
- * one that convnet_input can address. Processors for which oneDNN has no kernels of its own (all
- * but x86-64, and those without AVX2) are given plain maps by it, and slow general loops. */
+ * one that convnet_input can address. Where oneDNN has no kernels for blocks of channels (all
+ * processors but x86-64, and those without AVX2), the layout that it chooses comes with slow
+ * general loops. */
 static cw_status create_first(cw_convnet *net, cw_conv_layer *layer, cw_conv_mds *mds) {
     const cw_conv_shape *s = &layer->shape;
     int64_t src_dims[4] = {net->desc.batch, s->c, s->h, s->w};
@@ -183,7 +184,7 @@ static cw_status create_first(cw_convnet *net, cw_conv_layer *layer, cw_conv_mds
     CW_TRY(create_forward(net, layer, mds, NULL, dnnl_format_tag_any));
     CW_TRY(find_block(&mds->src, src_dims, &layer->shape.x_block));
     CW_TRY(find_block(&mds->dst, dst_dims, &block));
-    if (block == 1) net->maps = find_own_layout(net);
+    if (find_own_loops(net->be->state, block) == NULL) net->maps = find_own_layout(net);
     if (net->maps == dnnl_format_tag_any && layer->shape.x_block != 0) return CW_OK;
     return recreate_first(net, layer, mds);
 }
