@@ -155,6 +155,9 @@ def main():
     parser.add_argument("--json")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    # Kernels that a run held to another instruction set compiled are not for this one.
+    cache = tempfile.TemporaryDirectory()
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = cache.name
     rows, results = [], []
     for profile in args.profiles:
         with tempfile.TemporaryDirectory() as folder:
