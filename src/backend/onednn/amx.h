@@ -7,6 +7,8 @@
 #ifndef CW_BACKEND_ONEDNN_AMX_H
 #define CW_BACKEND_ONEDNN_AMX_H
 
+#include "backend/onednn/amx_tiles.h"
+
 #include <immintrin.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,46 +27,46 @@ static const struct {
 
 /* Before the calling thread's first product, and after its last. */
 AMX_INLINE void amx_begin(void) {
-    _tile_loadconfig(&amx_config);
+    tile_configure(&amx_config);
 }
 
 AMX_INLINE void amx_end(void) {
-    _tile_release();
+    tile_release();
 }
 
 /* c += a b over 32 terms. a: two tiles of rows a_step bytes apart; b: two, of rows b_step apart. */
 AMX_INLINE void amx_step(const void *a_low, const void *a_high, size_t a_step, const void *b_low,
                          const void *b_high, size_t b_step) {
-    _tile_loadd(4, a_low, a_step);
-    _tile_loadd(5, a_high, a_step);
-    _tile_loadd(6, b_low, b_step);
-    _tile_loadd(7, b_high, b_step);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
+    tile_load(4, a_low, a_step);
+    tile_load(5, a_high, a_step);
+    tile_load(6, b_low, b_step);
+    tile_load(7, b_high, b_step);
+    tile_dot_bf16(0, 4, 6);
+    tile_dot_bf16(1, 4, 7);
+    tile_dot_bf16(2, 5, 6);
+    tile_dot_bf16(3, 5, 7);
 }
 
 AMX_INLINE void amx_zero(void) {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
+    tile_zero(0);
+    tile_zero(1);
+    tile_zero(2);
+    tile_zero(3);
 }
 
 /* c from and to rows of 32 floats, `step` bytes apart. */
 AMX_INLINE void amx_load(const float *c, size_t step) {
-    _tile_loadd(0, c, step);
-    _tile_loadd(1, c + 16, step);
-    _tile_loadd(2, (const char *)c + 16 * step, step);
-    _tile_loadd(3, (const char *)(c + 16) + 16 * step, step);
+    tile_load(0, c, step);
+    tile_load(1, c + 16, step);
+    tile_load(2, (const char *)c + 16 * step, step);
+    tile_load(3, (const char *)(c + 16) + 16 * step, step);
 }
 
 AMX_INLINE void amx_store(float *c, size_t step) {
-    _tile_stored(0, c, step);
-    _tile_stored(1, c + 16, step);
-    _tile_stored(2, (char *)c + 16 * step, step);
-    _tile_stored(3, (char *)(c + 16) + 16 * step, step);
+    tile_store(0, c, step);
+    tile_store(1, c + 16, step);
+    tile_store(2, (char *)c + 16 * step, step);
+    tile_store(3, (char *)(c + 16) + 16 * step, step);
 }
 
 /* The first of 16 lanes: `n`, if there are so many. */

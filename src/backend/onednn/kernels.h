@@ -144,7 +144,7 @@ const cw_kernels *cw_kernels_best(void);
 const cw_kernels *cw_kernels_bf16(void);
 
 /* The table whose matrix products go through matrix units, as cw_kernels_bf16's otherwise; NULL
- * where the machine has none or the kernel does not let this process use them. */
+ * where cw_has_matrix_units says that there are none. */
 const cw_kernels *cw_kernels_units(void);
 
 /* Every f32 table that this machine runs, best last. Returns how many (at most 3). */

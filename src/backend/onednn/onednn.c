@@ -1,14 +1,10 @@
 #include "backend/onednn/onednn.h"
 
+#include "backend/onednn/matrix_units.h"
 #include "base/error.h"
 #include "base/parallel.h"
 
 #include <stdio.h>
-#if defined(__x86_64__)
-#include <cpuid.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
 
 int cw_kernels_all(const cw_kernels *out[3]) {
     int n = 0;
@@ -50,37 +46,16 @@ const cw_kernels *cw_kernels_bf16(void) {
     return NULL;
 }
 
-#if defined(__x86_64__)
-/* Tiles, bf16 products in them, and permutations of bytes, which all of these processors have. */
-static bool processor_has_matrix_units(void) {
-    unsigned a, b, c, d;
-    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
-    const unsigned amx_bf16 = 1U << 22, amx_tile = 1U << 24, avx512_vbmi = 1U << 1;
-    return (d & amx_bf16) != 0 && (d & amx_tile) != 0 && (c & avx512_vbmi) != 0;
-}
-#endif
-
-/* Linux lends the registers of the matrix units to processes that ask for them. */
-static bool may_use_matrix_units(void) {
-#if defined(__x86_64__) && defined(__linux__)
-    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILE_DATA = 18 };
-    return cw_kernels_bf16() != NULL && processor_has_matrix_units() &&
-           syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILE_DATA) == 0;
-#else
-    return false;
-#endif
-}
-
 const cw_kernels *cw_kernels_units(void) {
 #if defined(__x86_64__)
-    if (may_use_matrix_units()) return &cw_kernels_amx;
+    if (cw_kernels_bf16() != NULL && cw_has_matrix_units()) return &cw_kernels_amx;
 #endif
     return NULL;
 }
 
 const cw_unit_kernels *cw_unit_kernels_get(void) {
 #if defined(__x86_64__)
-    if (may_use_matrix_units()) return &cw_unit_kernels_amx;
+    if (cw_kernels_units() != NULL) return &cw_unit_kernels_amx;
 #endif
     return NULL;
 }
@@ -162,10 +137,6 @@ static const cw_ops ops = {
     .describe = describe,
 };
 
-static bool has_matrix_units(void) {
-    return offers(dnnl_cpu_isa_avx512_core_amx) && may_use_matrix_units();
-}
-
 static cw_status create(cw_backend **out, int threads, bool bf16) {
     cw_backend *be;
     CW_TRY(cw_alloc(&be, 1, sizeof *be, "the oneDNN backend"));
@@ -179,7 +150,7 @@ static cw_status create(cw_backend **out, int threads, bool bf16) {
     be->threads = cw_threads_set(threads);
     state->kernels = cw_kernels_best();
     if (bf16) state->kernels = cw_kernels_bf16();
-    if (bf16 && has_matrix_units()) {
+    if (bf16 && cw_kernels_units() != NULL) {
         state->kernels = cw_kernels_units();
         state->units = cw_unit_kernels_get();
     }
@@ -205,7 +176,7 @@ bool cw_backend_onednn_has_bf16(void) {
 }
 
 bool cw_backend_onednn_bf16_by_matrix_units(const cw_convnet_desc *desc) {
-    return has_matrix_units() && cw_units_fit(desc);
+    return cw_kernels_units() != NULL && cw_units_fit(desc);
 }
 
 cw_status cw_backend_onednn_bf16_create(cw_backend **out, int threads) {
