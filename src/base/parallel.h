@@ -19,10 +19,16 @@ void cw_signals_release(const sigset_t *before);
  * and then helps with what the others have left: cores differ, and other programs run on them.
  * Which thread takes which range is not known; results may not depend on it, nor on where ranges
  * begin. Ranges have at least `grain` items but for a part's last. Runs in the calling thread when
- * n <= grain. Its threads take no signals. */
+ * n <= grain, and inside of another loop's body. Its threads take no signals. Each calling thread
+ * has threads of its own, which end with it. */
 void cw_parallel_for(int64_t n, int64_t grain, cw_range_fn body, void *context);
 
-/* Inside of a body: which of cw_threads_get() threads runs it, from 0. For scratch memory. */
+/* Before calls of a library that has threads of its own: those that wait for the next loop leave
+ * the cores to it. */
+void cw_parallel_rest(void);
+
+/* Inside of a body: which of the loop's threads runs it, from 0 to the caller's cw_threads_get()
+ * - 1. For scratch memory. */
 int cw_parallel_self(void);
 
 /* Sets how many threads cw_parallel_for and the vendor kernels use when called

@@ -8,15 +8,59 @@
 #include "base/parallel.h"
 #include "ops/check.h"
 
-/* Row-major c (m,n) = op(a) op(b) with sums of length k. */
-static cw_status gemm(float *c, const cw_tensor *a, bool a_transposed, const cw_tensor *b,
-                      bool b_transposed, int64_t m, int64_t n, int64_t k) {
+#include <stdatomic.h>
+
+/* Multiplications up to which the calling thread is faster alone, and from which on the library
+ * shares them out well itself. In between each thread calls it for rows of its own: the threads of
+ * curlew's loops come and go faster than the library's. */
+#define FEW_PRODUCTS  (1 << 21)
+#define MANY_PRODUCTS (1 << 24)
+
+/* Row-major c (m,n) = op(a) op(b) with sums of length k, by blocks of rows. */
+typedef struct gemm_job {
+    float *c;
+    const float *a, *b;
+    int64_t m, n, k, a_row, b_row; /* elements from row to row as they lie */
+    bool a_transposed, b_transposed;
+    int64_t blocks;
+    atomic_int status; /* dnnl_status_t of one that failed */
+} gemm_job;
+
+static void gemm_rows(gemm_job *job, int64_t begin, int64_t end) {
+    const float *a = job->a + (job->a_transposed ? begin : begin * job->a_row);
     sigset_t before;
     cw_signals_hold(&before);
-    dnnl_status_t status = dnnl_sgemm(a_transposed ? 'T' : 'N', b_transposed ? 'T' : 'N', m, n, k,
-                                      1, a->data, a->shape[1], b->data, b->shape[1], 0, c, n);
+    dnnl_status_t status = dnnl_sgemm(job->a_transposed ? 'T' : 'N', job->b_transposed ? 'T' : 'N',
+                                      end - begin, job->n, job->k, 1, a, job->a_row, job->b,
+                                      job->b_row, 0, job->c + begin * job->n, job->n);
     cw_signals_release(&before);
-    return cw_dnnl_check(status, "matrix product");
+    if (status != dnnl_success) atomic_store(&job->status, (int)status);
+}
+
+/* In one thread, whatever the library would take. */
+static void gemm_body(void *context, int64_t begin, int64_t end) {
+    gemm_job *job = context;
+    int threads = cw_threads_get();
+    cw_threads_set(1);
+    gemm_rows(job, job->m * begin / job->blocks, job->m * end / job->blocks);
+    cw_threads_set(threads);
+}
+
+static cw_status gemm(const cw_backend *be, float *c, const cw_tensor *a, bool a_transposed,
+                      const cw_tensor *b, bool b_transposed, int64_t m, int64_t n, int64_t k) {
+    gemm_job job = {.c = c, .a = a->data, .b = b->data, .m = m, .n = n, .k = k, .blocks = 1};
+    job.a_row = a->shape[1];
+    job.b_row = b->shape[1];
+    job.a_transposed = a_transposed;
+    job.b_transposed = b_transposed;
+    if (m * n * k >= MANY_PRODUCTS) {
+        cw_parallel_rest();
+        gemm_rows(&job, 0, m);
+    } else {
+        if (m * n * k > FEW_PRODUCTS) job.blocks = m < be->threads ? m : be->threads;
+        cw_parallel_for(job.blocks, 1, gemm_body, &job);
+    }
+    return cw_dnnl_check((dnnl_status_t)atomic_load(&job.status), "matrix product");
 }
 
 /* y (rows, n) += bias (n) unless that is NULL, then ReLU if wanted. */
@@ -94,9 +138,7 @@ static cw_status run_product(cw_onednn *state, const cw_product *p, const void *
     return cw_prim_run(prim, state->stream, state->product_scratch, pointers);
 }
 
-/* Products from which on tiles of our own pay, where their factors are bf16. */
-#define MANY_PRODUCTS (1 << 24)
-
+/* Where factors are bf16, tiles of our own pay from MANY_PRODUCTS on. */
 static bool by_tiles(const cw_onednn *state, int64_t rows, int64_t inputs, int64_t outputs) {
     return state->kernels->factor_bytes == 2 && rows > 1 &&
            rows * inputs * outputs >= MANY_PRODUCTS;
@@ -178,9 +220,9 @@ cw_status cw_onednn_linear_forward(cw_backend *be, cw_tensor *y, const cw_tensor
         add_bias(state, y, bias, relu);
         return CW_OK;
     }
-    if (p.m == 1) {
-        CW_TRY(gemm(y->data, x, false, w, true, 1, p.n, p.k));
-        state->kernels->bias_relu(y->data, bias, 1, (size_t)p.n, relu);
+    if (p.m == 1 || p.m * p.n * p.k < MANY_PRODUCTS) {
+        CW_TRY(gemm(be, y->data, x, false, w, true, p.m, p.n, p.k));
+        add_bias(state, y, bias, relu);
         return CW_OK;
     }
     return run_product(state, &p, x->data, w->data, y->data, bias);
@@ -195,7 +237,7 @@ cw_status cw_onednn_linear_backward_data(cw_backend *be, cw_tensor *dx, const cw
     int64_t inputs = dx->shape[1];
     int64_t outputs = w->shape[0];
     if (by_tiles(state, rows, inputs, outputs)) return backward_by_tiles(be, dx, dy, false, w);
-    return gemm(dx->data, dy, false, w, false, rows, inputs, outputs);
+    return gemm(be, dx->data, dy, false, w, false, rows, inputs, outputs);
 }
 
 static void column_sums_body(void *context, int64_t begin, int64_t end) {
@@ -218,7 +260,7 @@ cw_status cw_onednn_linear_backward_weights(cw_backend *be, cw_tensor *dw, cw_te
     int64_t inputs = dw->shape[1];
     int64_t outputs = dw->shape[0];
     if (by_tiles(state, rows, inputs, outputs)) return backward_by_tiles(be, dw, dy, true, x);
-    return gemm(dw->data, dy, true, x, false, outputs, inputs, rows);
+    return gemm(be, dw->data, dy, true, x, false, outputs, inputs, rows);
 }
 
 cw_status cw_onednn_matmul(cw_backend *be, cw_tensor *c, const cw_tensor *a, bool a_transposed,
@@ -226,5 +268,5 @@ cw_status cw_onednn_matmul(cw_backend *be, cw_tensor *c, const cw_tensor *a, boo
     int64_t k;
     CW_TRY(cw_check_matmul(CW_F32, c, a, a_transposed, b, b_transposed, &k));
     cw_onednn_enter(be);
-    return gemm(c->data, a, a_transposed, b, b_transposed, c->shape[0], c->shape[1], k);
+    return gemm(be, c->data, a, a_transposed, b, b_transposed, c->shape[0], c->shape[1], k);
 }

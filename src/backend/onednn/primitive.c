@@ -307,6 +307,7 @@ cw_status cw_prim_run(const cw_prim *prim, dnnl_stream_t stream, void *scratch,
         CW_TRY(cw_dnnl_check(status, "memory handle"));
     }
     sigset_t before;
+    cw_parallel_rest();
     cw_signals_hold(&before);
     dnnl_status_t status = dnnl_primitive_execute(prim->primitive, stream, n, prim->arg);
     if (status == dnnl_success) status = dnnl_stream_wait(stream);
