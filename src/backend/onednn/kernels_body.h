@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 #ifdef BF16_FACTORS
-#include <immintrin.h>
+#include "backend/onednn/avx512.h"
 #endif
 
 static void adam(float *restrict p, float *restrict m, float *restrict v, const float *restrict g,

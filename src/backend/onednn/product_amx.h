@@ -13,22 +13,20 @@ enum { SIDE = 32, STEP = 32, STEP_FACTORS = SIDE * STEP };
 #define TERM_MULTIPLE STEP
 
 /* Matrices are f32, or bf16 already: `bf16`, which the compiler knows wherever it is passed on. */
-AMX_INLINE const void *element(const void *from, int64_t i, bool bf16) {
+VECTOR_INLINE const void *element(const void *from, int64_t i, bool bf16) {
     return (const char *)from + i * (bf16 ? 2 : 4);
 }
 
 /* 32 terms side by side; as many of them as there are lanes, zeros for the others. */
-AMX_INLINE __m512i take_terms(const void *from, __mmask32 lanes, bool bf16) {
+VECTOR_INLINE __m512i take_terms(const void *from, __mmask32 lanes, bool bf16) {
     if (bf16) return _mm512_maskz_loadu_epi16(lanes, from);
-    __m512 low = _mm512_maskz_loadu_ps((__mmask16)lanes, from);
-    __m512 high = _mm512_maskz_loadu_ps((__mmask16)(lanes >> 16), (const float *)from + 16);
-    return (__m512i)_mm512_cvtne2ps_pbh(high, low);
+    return round_32_terms(from, lanes);
 }
 
 /* 16 pairs of terms, `step` elements from the first to the second of a pair. Only the first if
  * `single`. */
-AMX_INLINE __m512i take_pairs(const void *from, int64_t step, __mmask16 lanes, bool single,
-                              bool bf16) {
+VECTOR_INLINE __m512i take_pairs(const void *from, int64_t step, __mmask16 lanes, bool single,
+                                 bool bf16) {
     const __m512i order =
         _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
                          21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
@@ -46,15 +44,15 @@ AMX_INLINE __m512i take_pairs(const void *from, int64_t step, __mmask16 lanes, b
     return _mm512_permutexvar_epi16(order, both);
 }
 
-AMX_INLINE void put_tile(factor *to, const __m512i tile[16]) {
+VECTOR_INLINE void put_tile(factor *to, const __m512i tile[16]) {
 #pragma GCC unroll 16
     for (int i = 0; i < 16; i++) _mm512_storeu_si512(to + i * 32, tile[i]);
 }
 
 /* A step of 16 rows or columns as `tile`: the terms of each side by side. */
-AMX_INLINE void take_neighbours(__m512i tile[16], const void *from, int64_t step, int64_t count,
-                                int64_t k, bool bf16) {
-    __mmask32 lanes = amx_lanes_32(k);
+VECTOR_INLINE void take_neighbours(__m512i tile[16], const void *from, int64_t step, int64_t count,
+                                   int64_t k, bool bf16) {
+    __mmask32 lanes = lanes_of_32(k);
     if (count >= 16) {
 #pragma GCC unroll 16
         for (int i = 0; i < 16; i++) {
@@ -69,9 +67,9 @@ AMX_INLINE void take_neighbours(__m512i tile[16], const void *from, int64_t step
 }
 
 /* A step of 16 rows or columns as `tile`: by pairs of terms, (16 pairs, 16 columns, 2). */
-AMX_INLINE void take_across(__m512i tile[16], const void *from, int64_t k_step, int64_t count,
-                            int64_t k, bool bf16) {
-    __mmask16 lanes = amx_lanes(count);
+VECTOR_INLINE void take_across(__m512i tile[16], const void *from, int64_t k_step, int64_t count,
+                               int64_t k, bool bf16) {
+    __mmask16 lanes = lanes_of_16(count);
     if (k >= STEP) {
 #pragma GCC unroll 16
         for (int i = 0; i < 16; i++) {
@@ -86,8 +84,8 @@ AMX_INLINE void take_across(__m512i tile[16], const void *from, int64_t k_step, 
     }
 }
 
-AMX_INLINE void pack_any_rows(factor *at, const void *from, int64_t row_step, int64_t k_step,
-                              int64_t rows, int64_t k, bool bf16) {
+VECTOR_INLINE void pack_any_rows(factor *at, const void *from, int64_t row_step, int64_t k_step,
+                                 int64_t rows, int64_t k, bool bf16) {
     for (int64_t i = 0; i < k; i += STEP) {
         for (int64_t r = 0; r < SIDE; r += 16, at += STEP_FACTORS / 2) {
             const void *corner = element(from, r * row_step + i * k_step, bf16);
@@ -96,7 +94,7 @@ AMX_INLINE void pack_any_rows(factor *at, const void *from, int64_t row_step, in
                 take_neighbours(tile, corner, row_step, rows - r, k - i, bf16);
             } else {
                 take_across(tile, corner, k_step, rows - r, k - i, bf16);
-                amx_transpose(tile);
+                transpose_16(tile);
             }
             put_tile(at, tile);
         }
@@ -104,8 +102,8 @@ AMX_INLINE void pack_any_rows(factor *at, const void *from, int64_t row_step, in
 }
 
 /* Row by row of b, however many blocks: rows lie far from each other. */
-AMX_INLINE void pack_any_columns(factor *to, const void *from, int64_t k_step, int64_t column_step,
-                                 int64_t columns, int64_t k, bool bf16) {
+VECTOR_INLINE void pack_any_columns(factor *to, const void *from, int64_t k_step,
+                                    int64_t column_step, int64_t columns, int64_t k, bool bf16) {
     int64_t block = (k + STEP - 1) / STEP * STEP_FACTORS;
     int64_t whole = (columns + SIDE - 1) / SIDE * SIDE;
     for (int64_t i = 0; i < k; i += STEP) {
@@ -114,7 +112,7 @@ AMX_INLINE void pack_any_columns(factor *to, const void *from, int64_t k_step, i
             __m512i tile[16];
             if (k_step == 1) {
                 take_neighbours(tile, corner, column_step, columns - c, k - i, bf16);
-                amx_transpose(tile);
+                transpose_16(tile);
             } else {
                 take_across(tile, corner, k_step, columns - c, k - i, bf16);
             }
@@ -144,9 +142,9 @@ static void pack_bf16_columns(void *to, const uint16_t *from, int64_t k_step, in
 }
 
 /* Rows of 32 floats at `tile` to c, or added to it. */
-AMX_INLINE void put_rows(const cw_product_tile *t, const float *tile) {
+VECTOR_INLINE void put_rows(const cw_product_tile *t, const float *tile) {
     for (int64_t b = 0; b < SIDE; b += 16) {
-        __mmask16 lanes = amx_lanes(t->columns - b);
+        __mmask16 lanes = lanes_of_16(t->columns - b);
         for (int64_t r = 0; r < t->rows && lanes != 0; r++) {
             float *at = (float *)t->c + r * t->row_step + b;
             __m512 value = _mm512_load_ps(tile + r * SIDE + b);
@@ -157,16 +155,16 @@ AMX_INLINE void put_rows(const cw_product_tile *t, const float *tile) {
 }
 
 /* The same where c lies column by column. */
-AMX_INLINE void put_columns(const cw_product_tile *t, const float *tile) {
+VECTOR_INLINE void put_columns(const cw_product_tile *t, const float *tile) {
     for (int64_t part = 0; part < 4; part++) {
         int64_t row = part / 2 * 16;
         int64_t column = part % 2 * 16;
-        __mmask16 lanes = amx_lanes(t->rows - row);
+        __mmask16 lanes = lanes_of_16(t->rows - row);
         __m512i lines[16];
         for (int i = 0; i < 16; i++) {
             lines[i] = _mm512_load_si512(tile + (row + i) * SIDE + column);
         }
-        amx_transpose(lines);
+        transpose_16(lines);
         for (int64_t i = 0; i < 16 && column + i < t->columns && lanes != 0; i++) {
             float *at = (float *)t->c + row + (column + i) * t->column_step;
             __m512 value = _mm512_castsi512_ps(lines[i]);
@@ -177,8 +175,8 @@ AMX_INLINE void put_columns(const cw_product_tile *t, const float *tile) {
 }
 
 /* Rows of 32 floats at `tile` to c, rounded. */
-AMX_INLINE void put_rounded(const cw_product_tile *t, const float *tile) {
-    __mmask32 lanes = amx_lanes_32(t->columns);
+VECTOR_INLINE void put_rounded(const cw_product_tile *t, const float *tile) {
+    __mmask32 lanes = lanes_of_32(t->columns);
     for (int64_t r = 0; r < t->rows; r++) {
         __m512 low = _mm512_load_ps(tile + r * SIDE);
         __m512 high = _mm512_load_ps(tile + r * SIDE + 16);

@@ -70,21 +70,32 @@ static void pack_side_by_side(factor *to, const float *from, int64_t k_step, int
 }
 
 /* LANES columns that lie one after the other, each as k neighbours. */
+#ifdef BF16_FACTORS
 static void pack_one_by_one(factor *to, const float *from, int64_t column_step, int64_t columns,
                             int64_t k) {
-    enum { PIECE = 64 };
-    for (int64_t begin = 0; begin < k; begin += PIECE) {
-        int64_t n = k - begin < PIECE ? k - begin : PIECE;
-        factor *piece = to + begin * LANES;
+    for (int64_t begin = 0; begin < k; begin += 2 * LANES) {
+        __mmask32 lanes = lanes_of_32(k - begin);
+        __m512i line[LANES];
         for (int64_t c = 0; c < LANES; c++) {
-            factor line[PIECE] = {0};
-            if (c < columns) put_line(line, from + c * column_step + begin, n);
-            for (int64_t i = 0; i < n; i += PAIR) {
-                memcpy(piece + i * LANES + c * PAIR, line + i, PAIR * sizeof *line);
-            }
+            const float *column = from + c * column_step + begin;
+            line[c] = c < columns ? round_32_terms(column, lanes) : _mm512_setzero_si512();
+        }
+        transpose_16(line);
+        for (int64_t i = 0; i < LANES && begin + i * PAIR < k; i++) {
+            _mm512_storeu_si512(to + (begin + i * PAIR) * LANES, line[i]);
         }
     }
 }
+#else
+static void pack_one_by_one(factor *to, const float *from, int64_t column_step, int64_t columns,
+                            int64_t k) {
+    for (int64_t i = 0; i < k; i++) {
+        for (int64_t c = 0; c < LANES; c++) {
+            to[i * LANES + c] = c < columns ? from[c * column_step + i] : 0;
+        }
+    }
+}
+#endif
 
 static void pack_columns(void *to, const float *from, int64_t k_step, int64_t column_step,
                          int64_t columns, int64_t k) {

@@ -100,7 +100,7 @@ static void widen(uint16_t *to, const uint8_t *from, size_t n) {
 /* ---- forward and data ---- */
 
 /* The next lines of what will be read soon. */
-AMX_INLINE void fetch(cw_unit_soon *soon, int lines) {
+VECTOR_INLINE void fetch(cw_unit_soon *soon, int lines) {
     if (soon->n == 0) return;
     cw_unit_region *r = &soon->last_first[soon->n - 1];
 #pragma GCC unroll 4
@@ -137,8 +137,8 @@ typedef struct waiting {
 /* Does the parts [first, stop) of CW_UNIT that putting away consists of. */
 typedef void (*put_fn)(const target *to, const waiting *w, int64_t first, int64_t stop);
 
-AMX_INLINE waiting wait_for(const cw_unit_conv *conv, float (*tile)[CW_UNIT], int64_t block,
-                            int64_t group) {
+VECTOR_INLINE waiting wait_for(const cw_unit_conv *conv, float (*tile)[CW_UNIT], int64_t block,
+                               int64_t group) {
     waiting w = {.tile = tile, .rows = CW_UNIT, .block = block, .group = group};
     w.step = conv->groups * CW_UNIT;
     for (int i = 0; i < 2; i++) w.at[i] = conv->out_at[block + i] * w.step + group * CW_UNIT;
@@ -146,12 +146,12 @@ AMX_INLINE waiting wait_for(const cw_unit_conv *conv, float (*tile)[CW_UNIT], in
 }
 
 /* Element of the map for a row's first channel. */
-AMX_INLINE int64_t map_at(const waiting *w, int64_t row) {
+VECTOR_INLINE int64_t map_at(const waiting *w, int64_t row) {
     return w->at[row / BLOCK] + row % BLOCK * w->step;
 }
 
 /* A NaN stays one. */
-AMX_INLINE __m512 relu(__m512 x) {
+VECTOR_INLINE __m512 relu(__m512 x) {
     return _mm512_max_ps(_mm512_setzero_ps(), x);
 }
 
@@ -160,26 +160,26 @@ typedef struct biases {
     __m512 low, high;
 } biases;
 
-AMX_INLINE biases take_biases(const target *to, const waiting *w) {
+VECTOR_INLINE biases take_biases(const target *to, const waiting *w) {
     const float *from = to->bias + w->group * CW_UNIT;
     return (biases){_mm512_loadu_ps(from), _mm512_loadu_ps(from + 16)};
 }
 
 /* A pixel's outputs. */
-AMX_INLINE __m512i round_pixel(const waiting *w, int64_t row, biases bias) {
+VECTOR_INLINE __m512i round_pixel(const waiting *w, int64_t row, biases bias) {
     __m512 low = relu(_mm512_add_ps(bias.low, _mm512_load_ps(w->tile[row])));
     __m512 high = relu(_mm512_add_ps(bias.high, _mm512_load_ps(w->tile[row] + 16)));
     return (__m512i)_mm512_cvtne2ps_pbh(high, low);
 }
 
-AMX_INLINE void put_outputs(const target *to, const waiting *w, int64_t first, int64_t stop) {
+VECTOR_INLINE void put_outputs(const target *to, const waiting *w, int64_t first, int64_t stop) {
     biases bias = take_biases(to, w);
     for (int64_t r = first; r < stop; r++) {
         _mm512_storeu_si512(to->map + map_at(w, r), round_pixel(w, r, bias));
     }
 }
 
-AMX_INLINE void put_gradients(const target *to, const waiting *w, int64_t first, int64_t stop) {
+VECTOR_INLINE void put_gradients(const target *to, const waiting *w, int64_t first, int64_t stop) {
     for (int64_t r = first; r < stop; r++) {
         int64_t at = map_at(w, r);
         __m512bh y =
@@ -191,8 +191,8 @@ AMX_INLINE void put_gradients(const target *to, const waiting *w, int64_t first,
 }
 
 /* The sums of two blocks for a group of channels; meanwhile what waits is put away. */
-AMX_INLINE void sum_up(sum_tile out, const char *in, int64_t block, const uint16_t *weights,
-                       const target *to, put_fn put, const waiting *w) {
+VECTOR_INLINE void sum_up(sum_tile out, const char *in, int64_t block, const uint16_t *weights,
+                          const target *to, put_fn put, const waiting *w) {
     const cw_unit_conv *conv = to->conv;
     const char *first = in + conv->in_at[block];
     const char *second = in + conv->in_at[block + 1];
@@ -211,7 +211,7 @@ AMX_INLINE void sum_up(sum_tile out, const char *in, int64_t block, const uint16
     amx_store(out[0], sizeof out[0]);
 }
 
-AMX_INLINE void convolve(const void *in, const uint16_t *weights, const target *to, put_fn put) {
+VECTOR_INLINE void convolve(const void *in, const uint16_t *weights, const target *to, put_fn put) {
     _Alignas(64) sum_tile tile[2];
     const cw_unit_conv *conv = to->conv;
     waiting w = {.tile = tile[0]};
@@ -242,14 +242,14 @@ static void data(uint16_t *dx, const void *dy, const uint16_t *weights, const ui
 /* ---- features ---- */
 
 /* 16 pixels of 16 channels. */
-AMX_INLINE void put_square(const target *to, const waiting *w, int64_t row, int64_t column) {
+VECTOR_INLINE void put_square(const target *to, const waiting *w, int64_t row, int64_t column) {
     __m512 bias = _mm512_loadu_ps(to->bias + w->group * CW_UNIT + column);
     __m512i r[16];
 #pragma GCC unroll 16
     for (int64_t i = 0; i < 16; i++) {
         r[i] = (__m512i)relu(_mm512_add_ps(bias, _mm512_load_ps(w->tile[row + i] + column)));
     }
-    amx_transpose(r);
+    transpose_16(r);
     int64_t plane = to->shape->h * to->shape->w;
     float *at = to->features + (w->group * CW_UNIT + column) * plane;
     const cw_unit_lines *l = &to->shape->lines[w->block / 2];
@@ -262,7 +262,7 @@ AMX_INLINE void put_square(const target *to, const waiting *w, int64_t row, int6
 }
 
 /* By squares of 16 rows and 16 channels, four for 32 rows. */
-AMX_INLINE void put_features(const target *to, const waiting *w, int64_t first, int64_t stop) {
+VECTOR_INLINE void put_features(const target *to, const waiting *w, int64_t first, int64_t stop) {
     for (int64_t square = (first + 7) / 8; 8 * square < stop; square++) {
         put_square(to, w, square / 2 * BLOCK, square % 2 * 16);
     }
@@ -277,7 +277,7 @@ static void features(float *out, const void *in, const uint16_t *weights, const 
 /* ---- features in bf16 ---- */
 
 /* Two pixels side by side, channel by channel: first[i], second[i], in cw_unit_column's order. */
-AMX_INLINE void pair_up(__m512i *low, __m512i *high, const void *first, const void *second) {
+VECTOR_INLINE void pair_up(__m512i *low, __m512i *high, const void *first, const void *second) {
     __m512i a = _mm512_loadu_si512(first);
     __m512i b = _mm512_loadu_si512(second);
     *low = _mm512_unpacklo_epi16(a, b);
@@ -286,15 +286,15 @@ AMX_INLINE void pair_up(__m512i *low, __m512i *high, const void *first, const vo
 
 /* Of 8 rounded pixels: pairs, and the first step of transposes of the channels that pair up. The
  * results take the pixels' places: those of cw_unit_column's first 16 in even ones. */
-AMX_INLINE void pair_pixels(const waiting *w, int64_t first) {
+VECTOR_INLINE void pair_pixels(const waiting *w, int64_t first) {
     __m512i low[4];
     __m512i high[4];
 #pragma GCC unroll 4
     for (int64_t i = 0; i < 4; i++) {
         pair_up(&low[i], &high[i], w->tile[first + 2 * i], w->tile[first + 2 * i + 1]);
     }
-    amx_transpose_rows(low);
-    amx_transpose_rows(high);
+    transpose_16_rows(low);
+    transpose_16_rows(high);
 #pragma GCC unroll 4
     for (int64_t i = 0; i < 4; i++) {
         _mm512_store_si512(w->tile[first + 2 * i], low[i]);
@@ -303,13 +303,13 @@ AMX_INLINE void pair_pixels(const waiting *w, int64_t first) {
 }
 
 /* The second step, and the lines of four channels: `number` of 8 times four. */
-AMX_INLINE void put_lines(const target *to, const waiting *w, int64_t number) {
+VECTOR_INLINE void put_lines(const target *to, const waiting *w, int64_t number) {
     __m512i r[4];
 #pragma GCC unroll 4
     for (int64_t a = 0; a < 4; a++) {
         r[a] = _mm512_load_si512(w->tile[8 * a + number % 4 * 2 + number / 4]);
     }
-    amx_transpose_parts(r);
+    transpose_16_parts(r);
     const cw_unit_lines *l = &to->shape->lines[w->block / 2];
     int64_t plane = to->shape->h * to->shape->w;
     uint16_t *at = to->bf16_features + (w->group * CW_UNIT + number) * plane;
@@ -322,7 +322,8 @@ AMX_INLINE void put_lines(const target *to, const waiting *w, int64_t number) {
 }
 
 /* In the first half of the parts pixels are rounded where they lie. */
-AMX_INLINE void put_bf16_features(const target *to, const waiting *w, int64_t first, int64_t stop) {
+VECTOR_INLINE void put_bf16_features(const target *to, const waiting *w, int64_t first,
+                                     int64_t stop) {
     biases bias = take_biases(to, w);
     for (int64_t part = first; part < stop; part++) {
         if (part < 16) {
@@ -346,16 +347,16 @@ static void bf16_features(uint16_t *out, const void *in, const uint16_t *weights
 /* ---- gradients of features ---- */
 
 /* Up to 16 gradients, zero where the feature is not above 0 and behind the n-th. */
-AMX_INLINE __m512 alive_gradients(const float *dfeatures, const float *features, int64_t n) {
-    __mmask16 lanes = amx_lanes(n);
+VECTOR_INLINE __m512 alive_gradients(const float *dfeatures, const float *features, int64_t n) {
+    __mmask16 lanes = lanes_of_16(n);
     __m512 y = _mm512_maskz_loadu_ps(lanes, features);
     __mmask16 alive = _mm512_cmp_ps_mask(y, _mm512_setzero_ps(), _CMP_GT_OQ);
     return _mm512_maskz_loadu_ps(alive & lanes, dfeatures);
 }
 
 /* Gradients x to x + 32 of a line, rounded. */
-AMX_INLINE __m512i round_gradients(const float *dfeatures, const float *features, int64_t x,
-                                   int64_t w) {
+VECTOR_INLINE __m512i round_gradients(const float *dfeatures, const float *features, int64_t x,
+                                      int64_t w) {
     int64_t at = x < w ? x : 0;
     __m512 low = alive_gradients(dfeatures + at, features + at, w - x);
     at = x + 16 < w ? x + 16 : 0;
@@ -364,16 +365,16 @@ AMX_INLINE __m512i round_gradients(const float *dfeatures, const float *features
 }
 
 /* The same of a line in bf16. */
-AMX_INLINE __m512i take_gradients(const uint16_t *dfeatures, const uint16_t *features, int64_t x,
-                                  int64_t w) {
+VECTOR_INLINE __m512i take_gradients(const uint16_t *dfeatures, const uint16_t *features, int64_t x,
+                                     int64_t w) {
     int64_t at = x < w ? x : 0;
-    __m512i y = _mm512_maskz_loadu_epi16(amx_lanes_32(w - x), features + at);
+    __m512i y = _mm512_maskz_loadu_epi16(lanes_of_32(w - x), features + at);
     __mmask32 alive = _mm512_cmpgt_epi16_mask(y, _mm512_setzero_si512());
     return _mm512_maskz_loadu_epi16(alive, dfeatures + at);
 }
 
-AMX_INLINE void put_any_rows(uint16_t *rows, int64_t step, const void *dfeatures,
-                             const void *features, const cw_unit_features *shape, bool bf16) {
+VECTOR_INLINE void put_any_rows(uint16_t *rows, int64_t step, const void *dfeatures,
+                                const void *features, const cw_unit_features *shape, bool bf16) {
     int64_t at = 0; /* the line's first element */
     for (int64_t c = 0; c < shape->channels; c++, rows += step) {
         for (int64_t y = 0; y < shape->h; y++, at += shape->w) {
@@ -408,8 +409,8 @@ static void transpose_32(uint16_t *to, int64_t to_step, const uint16_t *from, in
     for (int64_t i = 0; i < 16; i++) {
         pair_up(&low[i], &high[i], from + 2 * i * from_step, from + (2 * i + 1) * from_step);
     }
-    amx_transpose(low);
-    amx_transpose(high);
+    transpose_16(low);
+    transpose_16(high);
     for (int64_t i = 0; i < 16; i++) {
         int64_t line = i / 4 * 8 + i % 4;
         _mm512_storeu_si512(to + line * to_step, low[i]);
@@ -438,7 +439,7 @@ static void row_sums(float *sums, const uint16_t *rows, int64_t step, int64_t n,
 }
 
 /* A place's pair. */
-AMX_INLINE void put_pair(uint16_t *to, const void *first, const void *second) {
+VECTOR_INLINE void put_pair(uint16_t *to, const void *first, const void *second) {
     __m512i low;
     __m512i high;
     pair_up(&low, &high, first, second);
