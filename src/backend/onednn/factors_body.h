@@ -73,12 +73,11 @@ static inline __attribute__((always_inline)) factors load_factors(const factor *
 }
 #endif
 
-/* m (TILE_ROWS, cols vectors) = v (TILE_ROWS, channels) u (channels, cols vectors). */
+/* acc += v (TILE_ROWS, channels) u (channels, cols vectors), channels [begin, end). */
 static inline __attribute__((always_inline)) void
-multiply_tiles(float *restrict m, int64_t m_row, const factor *restrict v, int64_t channels,
-               const factor *restrict u, int64_t u_step, int cols) {
-    vec acc[TILE_ROWS][2] = {{{0}}};
-    for (int64_t c = 0; c < channels; c += PAIR) {
+add_products(vec acc[TILE_ROWS][2], const factor *restrict v, int64_t channels,
+             const factor *restrict u, int64_t u_step, int cols, int64_t begin, int64_t end) {
+    for (int64_t c = begin; c < end; c += PAIR) {
         factors w[2];
         for (int b = 0; b < cols; b++) w[b] = load_factors(u + b * u_step + c * LANES);
         for (int r = 0; r < TILE_ROWS; r++) {
@@ -86,7 +85,20 @@ multiply_tiles(float *restrict m, int64_t m_row, const factor *restrict v, int64
             for (int b = 0; b < cols; b++) acc[r][b] = multiply_add(acc[r][b], w[b], at);
         }
     }
+}
+
+static inline __attribute__((always_inline)) void put_products(float *restrict m, int64_t m_row,
+                                                               vec acc[TILE_ROWS][2], int cols) {
     for (int r = 0; r < TILE_ROWS; r++) {
         for (int b = 0; b < cols; b++) *(memory_vec *)(m + r * m_row + b * LANES) = acc[r][b];
     }
+}
+
+/* m (TILE_ROWS, cols vectors) = v (TILE_ROWS, channels) u (channels, cols vectors). */
+static inline __attribute__((always_inline)) void
+multiply_tiles(float *restrict m, int64_t m_row, const factor *restrict v, int64_t channels,
+               const factor *restrict u, int64_t u_step, int cols) {
+    vec acc[TILE_ROWS][2] = {{{0}}};
+    add_products(acc, v, channels, u, u_step, cols, 0, channels);
+    put_products(m, m_row, acc, cols);
 }

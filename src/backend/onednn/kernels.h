@@ -39,6 +39,30 @@ typedef struct cw_winograd {
     size_t factor_bytes;      /* of the kernel's table */
 } cw_winograd;
 
+/* Memory that is needed soon: `rows` rows of `lines` times 64 bytes, `step` bytes apart. */
+typedef struct cw_fetch {
+    const char *from;
+    int64_t rows, lines, step;
+    int64_t line; /* of the first row: the next one to ask for */
+} cw_fetch;
+
+/* How many lines to ask for at a time, `times` times, for all of it. */
+static inline int64_t cw_fetch_share(const cw_fetch *f, int64_t times) {
+    return (f->rows * f->lines + times - 1) / times;
+}
+
+/* Asks for the next `lines`, as far as there are any. */
+static inline void cw_fetch_next(cw_fetch *f, int64_t lines) {
+    for (int64_t i = 0; i < lines && f->rows > 0; i++) {
+        __builtin_prefetch(f->from + f->line * 64, 0, 2);
+        if (++f->line == f->lines) {
+            f->line = 0;
+            f->from += f->step;
+            f->rows--;
+        }
+    }
+}
+
 /* One tile of a matrix product: c (rows, columns) = a (rows, k) b (k, columns), or added to c. */
 typedef struct cw_product_tile {
     const void *a, *b; /* from pack_rows and pack_columns */
@@ -47,6 +71,7 @@ typedef struct cw_product_tile {
         column_step;          /* elements from row to row, from column to column of c; one is 1 */
     int64_t rows, columns, k; /* at most product_rows, 2 * lanes, any */
     bool add;                 /* f32 only */
+    cw_fetch soon;            /* to be asked for on the way */
     bool bf16;                /* c is bf16, column_step 1; only where pack_bf16_rows is not NULL */
 } cw_product_tile;
 

@@ -9,9 +9,10 @@
 
 #include <string.h>
 
-/* Bytes of packed blocks that are multiplied together: they stay in a core's second-level cache,
- * and of a matrix whose columns are packed, several lines of every row are read at once. */
-#define GROUP_BYTES (512 * 1024)
+/* Bytes of packed blocks that are multiplied together: they, and what the next ones are made of,
+ * stay in a core's second-level cache, and of a matrix whose columns are packed, several lines of
+ * every row are read at once. */
+#define GROUP_BYTES ((size_t)128 * 1024)
 
 /* Groups of blocks that a thread has at least, or parts of k for it: threads that are fast take
  * more than that, slow ones less. */
@@ -89,12 +90,12 @@ static void pack_whole(const work *w, int64_t begin, int64_t end) {
 }
 
 /* The tile where block `i` of `whole` and block `j` of `other` meet. */
-static void multiply_tile(const work *w, const char *whole, int64_t i, const char *other,
-                          int64_t j) {
+static void multiply_tile(const work *w, const char *whole, int64_t i, const char *other, int64_t j,
+                          cw_fetch soon) {
     bool columns = w->whole.columns;
     int64_t row = columns ? j * w->other.width : i * w->whole.width;
     int64_t column = columns ? i * w->whole.width : j * w->other.width;
-    cw_product_tile tile = {.k = w->length, .add = w->add};
+    cw_product_tile tile = {.k = w->length, .add = w->add, .soon = soon};
     tile.a = columns ? other : whole;
     tile.b = columns ? whole : other;
     tile.rows = w->product->m - row;
@@ -109,17 +110,38 @@ static void multiply_tile(const work *w, const char *whole, int64_t i, const cha
     w->kernels->product_tile(&tile);
 }
 
-/* Blocks [begin, end) of `other`, a group at a time. */
+/* The t-th of `tiles` parts of the memory of `other`'s blocks [begin, end). */
+static cw_fetch part_of(const work *w, int64_t begin, int64_t end, int64_t t, int64_t tiles) {
+    const side *s = &w->other;
+    int64_t first = begin * s->width;
+    int64_t stop = end * s->width < s->count ? end * s->width : s->count;
+    if (first >= stop) return (cw_fetch){0};
+    int64_t size = s->bf16 ? sizeof(uint16_t) : sizeof(float);
+    bool by_terms = s->k_step == 1;
+    int64_t rows = by_terms ? stop - first : w->length;
+    int64_t bytes = (by_terms ? w->length : stop - first) * size;
+    int64_t row = rows * t / tiles;
+    cw_fetch f = {.rows = rows * (t + 1) / tiles - row, .lines = (bytes + 63) / 64};
+    f.step = (by_terms ? s->step : s->k_step) * size;
+    f.from = (const char *)term_of(w, s, first) + row * f.step;
+    return f;
+}
+
+/* Blocks [begin, end) of `other`, a group at a time. While one is multiplied, the memory of the
+ * next is asked for, which the same thread mostly takes. */
 static void multiply_blocks(const work *w, char *group, int64_t begin, int64_t end) {
     size_t whole_bytes = block_bytes(w, &w->whole, w->length);
     size_t bytes = block_bytes(w, &w->other, w->length);
     for (int64_t first = begin; first < end; first += w->group) {
         int64_t n = end - first < w->group ? end - first : w->group;
+        int64_t next = first + n + w->group;
+        if (next > w->other.blocks) next = w->other.blocks;
         pack(w, &w->other, group, first, first + n);
         for (int64_t i = 0; i < w->whole.blocks; i++) {
             const char *whole = w->packed + (size_t)i * whole_bytes;
             for (int64_t j = 0; j < n; j++) {
-                multiply_tile(w, whole, i, group + (size_t)j * bytes, first + j);
+                cw_fetch soon = part_of(w, first + n, next, i * n + j, w->whole.blocks * n);
+                multiply_tile(w, whole, i, group + (size_t)j * bytes, first + j, soon);
             }
         }
     }

@@ -195,7 +195,10 @@ static void product_tile(const cw_product_tile *t) {
     } else {
         amx_zero();
     }
+    cw_fetch soon = t->soon;
+    int64_t lines = cw_fetch_share(&soon, (t->k + STEP - 1) / STEP);
     for (int64_t i = 0; i < t->k; i += STEP, a += STEP_FACTORS, b += STEP_FACTORS) {
+        cw_fetch_next(&soon, lines);
         amx_step(a, a + STEP_FACTORS / 2, 64, b, b + STEP_FACTORS / 2, 64);
     }
     if (in_place) {

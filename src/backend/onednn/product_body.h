@@ -17,22 +17,6 @@ static void put_line(factor *to, const float *from, int64_t n) {
 #endif
 }
 
-static void pack_rows(void *to, const float *from, int64_t row_step, int64_t k_step, int64_t rows,
-                      int64_t k) {
-    factor *line = to;
-    int64_t padded = (k + PAIR - 1) / PAIR * PAIR;
-    for (int64_t r = 0; r < TILE_ROWS; r++, line += padded) {
-        if (r >= rows) {
-            memset(line, 0, (size_t)padded * sizeof *line);
-        } else if (k_step == 1) {
-            put_line(line, from + r * row_step, k);
-        } else {
-            for (int64_t i = 0; i < k; i++) line[i] = round_factor(from[r * row_step + i * k_step]);
-        }
-        if (r < rows && padded > k) line[k] = 0;
-    }
-}
-
 /* The vector of columns [0, columns) of row k at `from`, zero behind them. */
 static inline vec take_columns(const float *from, int64_t columns) {
     if (columns >= LANES) return *(const memory_vec *)from;
@@ -42,17 +26,67 @@ static inline vec take_columns(const float *from, int64_t columns) {
 }
 
 /* Columns of one vector of PAIR rows, k by k in each lane. */
-static inline void put_pair(factor *to, vec first, vec second) {
 #ifdef BF16_FACTORS
+static inline __m512i join_pair(vec first, vec second) {
     static const uint16_t sides[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
                                        21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
                                        11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
     __m512i rounded = (__m512i)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first);
-    _mm512_storeu_si512(to, _mm512_permutexvar_epi16(_mm512_loadu_si512(sides), rounded));
+    return _mm512_permutexvar_epi16(_mm512_loadu_si512(sides), rounded);
+}
+#endif
+
+static inline void put_pair(factor *to, vec first, vec second) {
+#ifdef BF16_FACTORS
+    _mm512_storeu_si512(to, join_pair(first, second));
 #else
     (void)second;
     *(memory_vec *)to = first;
 #endif
+}
+
+/* Rows that lie side by side, terms k_step apart, as TILE_ROWS lines of `padded` terms. */
+static void pack_across(factor *to, const float *from, int64_t k_step, int64_t rows, int64_t k,
+                        int64_t padded) {
+#ifdef BF16_FACTORS
+    __mmask16 lanes = lanes_of_16(rows);
+    for (int64_t begin = 0; begin < k; begin += 2 * LANES) {
+        __m512i lines[LANES];
+        for (int64_t i = 0; i < LANES; i++) {
+            int64_t term = begin + PAIR * i;
+            const float *at = from + term * k_step;
+            __m512 first = _mm512_maskz_loadu_ps(term < k ? lanes : 0, at);
+            __m512 second = _mm512_maskz_loadu_ps(term + 1 < k ? lanes : 0, at + k_step);
+            lines[i] = join_pair((vec)first, (vec)second);
+        }
+        transpose_16(lines);
+        __mmask32 terms = lanes_of_32(padded - begin);
+        for (int64_t r = 0; r < TILE_ROWS; r++) {
+            _mm512_mask_storeu_epi16(to + r * padded + begin, terms, lines[r]);
+        }
+    }
+#else
+    for (int64_t r = 0; r < TILE_ROWS; r++) {
+        for (int64_t i = 0; i < padded; i++) {
+            to[r * padded + i] = r < rows && i < k ? from[r + i * k_step] : 0;
+        }
+    }
+#endif
+}
+
+static void pack_rows(void *to, const float *from, int64_t row_step, int64_t k_step, int64_t rows,
+                      int64_t k) {
+    factor *line = to;
+    int64_t padded = (k + PAIR - 1) / PAIR * PAIR;
+    if (k_step != 1) {
+        pack_across(line, from, k_step, rows, k, padded);
+        return;
+    }
+    for (int64_t r = 0; r < TILE_ROWS; r++, line += padded) {
+        if (r < rows) put_line(line, from + r * row_step, k);
+        int64_t filled = r < rows ? k : 0;
+        memset(line + filled, 0, (size_t)(padded - filled) * sizeof *line);
+    }
 }
 
 /* Columns that lie side by side, rows k_step apart. */
@@ -109,25 +143,46 @@ static void pack_columns(void *to, const float *from, int64_t k_step, int64_t co
     }
 }
 
-static void product_tile(const cw_product_tile *t) {
-    float tile[TILE_ROWS][2 * LANES];
-    float *c = t->c;
-    int64_t padded = (t->k + PAIR - 1) / PAIR * PAIR;
-    bool whole_lines = t->column_step == 1 && t->columns == 2 * LANES;
-    multiply_tiles(tile[0], 2 * LANES, t->a, padded, t->b, padded * LANES, 2);
-    for (int64_t r = 0; r < t->rows && whole_lines; r++) {
+/* Where c's rows lie side by side and the tile is whole. */
+static void put_lines(const cw_product_tile *t, float tile[TILE_ROWS][2 * LANES]) {
+    for (int64_t r = 0; r < t->rows; r++) {
         for (int b = 0; b < 2; b++) {
             vec value = *(const memory_vec *)&tile[r][b * LANES];
-            memory_vec *at = (memory_vec *)(c + r * t->row_step + b * LANES);
+            memory_vec *at = (memory_vec *)((float *)t->c + r * t->row_step + b * LANES);
             if (t->add) value += *at;
             *at = value;
         }
     }
-    for (int64_t i = 0; i < t->columns && !whole_lines; i++) {
+}
+
+static void put_elements(const cw_product_tile *t, float tile[TILE_ROWS][2 * LANES]) {
+    for (int64_t i = 0; i < t->columns; i++) {
         for (int64_t r = 0; r < t->rows; r++) {
-            float *at = c + r * t->row_step + i * t->column_step;
+            float *at = (float *)t->c + r * t->row_step + i * t->column_step;
             *at = t->add ? *at + tile[r][i] : tile[r][i];
         }
+    }
+}
+
+/* Terms between two requests to memory. */
+#define FETCH_TERMS 64
+
+static void product_tile(const cw_product_tile *t) {
+    float tile[TILE_ROWS][2 * LANES];
+    int64_t padded = (t->k + PAIR - 1) / PAIR * PAIR;
+    vec acc[TILE_ROWS][2] = {{{0}}};
+    cw_fetch soon = t->soon;
+    int64_t lines = cw_fetch_share(&soon, (padded + FETCH_TERMS - 1) / FETCH_TERMS);
+    for (int64_t k = 0; k < padded; k += FETCH_TERMS) {
+        int64_t end = k + FETCH_TERMS < padded ? k + FETCH_TERMS : padded;
+        cw_fetch_next(&soon, lines);
+        add_products(acc, t->a, padded, t->b, padded * LANES, 2, k, end);
+    }
+    put_products(tile[0], 2 * LANES, acc, 2);
+    if (t->column_step == 1 && t->columns == 2 * LANES) {
+        put_lines(t, tile);
+    } else {
+        put_elements(t, tile);
     }
 }
 
