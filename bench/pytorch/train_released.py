@@ -1,8 +1,8 @@
 """Trains with the released code itself, to hold curlew's learning curves against it.
 
     git clone https://github.com/MishaLaskin/curl released && git -C released checkout -q 8416d6e
-    pip install -r requirements.txt dm_control scikit-image
-    python pytorch/train_released.py released OUT --task cartpole-swingup --action-repeat 8 --seed 1
+    pip install -r bench/requirements.txt dm_control==1.0.50 mujoco==3.17.0 scikit-image
+    python bench/pytorch/train_released.py released OUT --task cartpole-swingup --action-repeat 8 --seed 1
 
 The loop, the replay, the networks and the updates are the released train.py's, with the options of its
 run.sh; dm_control simulates and draws. OUT is as a run folder of curlew (config.ini, eval.csv), so that
