@@ -7,8 +7,7 @@
 The loop, the replay, the networks and the updates are the released train.py's, with the options of its
 run.sh; dm_control simulates and draws. OUT is as a run folder of curlew (config.ini, eval.csv), so that
 `curlew plot OUT RUN ...` shows both; evaluations are 10 000 frames apart. --precision bf16 puts its
-updates under autocast. dmc2gym and gym, which it expects, no longer install: what it uses of them is
-below, after dmc2gym's own wrapper.
+updates under autocast. dmc2gym and gym are not needed: what it uses of them is below.
 """
 
 import argparse

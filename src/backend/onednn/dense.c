@@ -1,7 +1,7 @@
 /* Matrix products. Measured on two AVX-512 cores at x (128, 39200), w (1024, 39200): the gemm
  * entry point is the faster one for both gradients, the matmul primitive for y = x w' (it does
  * not walk the transposed weight twice), except with one row, where both read w once and gemm
- * does it better. */
+ * does it better. Small products go through gemm as well, which needs no primitive. */
 #include "backend/onednn/onednn.h"
 #include "backend/onednn/product.h"
 #include "base/error.h"
