@@ -64,4 +64,17 @@ VECTOR_INLINE __m512i round_32_terms(const float *from, __mmask32 lanes) {
     return (__m512i)_mm512_cvtne2ps_pbh(high, low);
 }
 
+/* 32 elements of bf16: the first 16 and the second 16 become the firsts and seconds of 16 pairs. */
+VECTOR_INLINE __m512i pair_halves(__m512i halves) {
+    const __m512i order =
+        _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
+                         21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    return _mm512_permutexvar_epi16(order, halves);
+}
+
+/* 16 pairs, rounded to bf16. */
+VECTOR_INLINE __m512i round_16_pairs(__m512 firsts, __m512 seconds) {
+    return pair_halves((__m512i)_mm512_cvtne2ps_pbh(seconds, firsts));
+}
+
 #endif

@@ -1,8 +1,9 @@
 #include "backend/onednn/matrix_units.h"
 
 #if defined(__x86_64__) && defined(__linux__)
+#include "backend/onednn/onednn.h"
+
 #include <cpuid.h>
-#include <oneapi/dnnl/dnnl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -19,13 +20,9 @@ static bool linux_lends_them(void) {
     return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILE_DATA) == 0;
 }
 
-static bool onednn_may_use_them(void) {
-    int isa = dnnl_cpu_isa_avx512_core_amx;
-    return ((int)dnnl_get_effective_cpu_isa() & isa) == isa;
-}
-
 bool cw_has_matrix_units(void) {
-    return onednn_may_use_them() && processor_has_them() && linux_lends_them();
+    return cw_onednn_offers(dnnl_cpu_isa_avx512_core_amx) && processor_has_them() &&
+           linux_lends_them();
 }
 #else
 bool cw_has_matrix_units(void) {

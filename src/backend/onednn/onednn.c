@@ -22,8 +22,7 @@ int cw_kernels_all(const cw_kernels *out[3]) {
     return n;
 }
 
-/* Whether this processor and oneDNN's word, its environment variable, allow an instruction set. */
-static bool offers(dnnl_cpu_isa_t isa) {
+bool cw_onednn_offers(dnnl_cpu_isa_t isa) {
     return ((int)dnnl_get_effective_cpu_isa() & (int)isa) == (int)isa;
 }
 
@@ -31,8 +30,8 @@ const cw_kernels *cw_kernels_best(void) {
 #if defined(__x86_64__)
     const cw_kernels *all[3];
     int n = cw_kernels_all(all);
-    if (n > 2 && offers(dnnl_cpu_isa_avx512_core)) return &cw_kernels_avx512;
-    if (n > 1 && offers(dnnl_cpu_isa_avx2)) return &cw_kernels_avx2;
+    if (n > 2 && cw_onednn_offers(dnnl_cpu_isa_avx512_core)) return &cw_kernels_avx512;
+    if (n > 1 && cw_onednn_offers(dnnl_cpu_isa_avx2)) return &cw_kernels_avx2;
 #endif
     return &cw_kernels_generic;
 }

@@ -65,6 +65,9 @@ cw_status cw_onednn_grow_scratch(cw_onednn *state, size_t bytes);
 #define CW_CHUNK 4096
 
 /* One entry per op: see ops.h. */
+/* Whether this processor and oneDNN's word, its environment variable, allow an instruction set. */
+bool cw_onednn_offers(dnnl_cpu_isa_t isa);
+
 cw_status cw_onednn_convnet_create(cw_backend *be, cw_convnet **out, const cw_convnet_desc *desc);
 void cw_onednn_convnet_destroy(cw_convnet *net);
 cw_dtype cw_onednn_feature_dtype(const cw_backend *be, const cw_convnet_desc *desc,

@@ -27,21 +27,13 @@ VECTOR_INLINE __m512i take_terms(const void *from, __mmask32 lanes, bool bf16) {
  * `single`. */
 VECTOR_INLINE __m512i take_pairs(const void *from, int64_t step, __mmask16 lanes, bool single,
                                  bool bf16) {
-    const __m512i order =
-        _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
-                         21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
     const void *next = single ? from : element(from, step, bf16);
     __mmask16 second = single ? 0 : lanes;
-    __m512i both;
     if (bf16) {
-        __m256i low = _mm256_maskz_loadu_epi16(lanes, from);
-        both = _mm512_inserti64x4(_mm512_castsi256_si512(low),
-                                  _mm256_maskz_loadu_epi16(second, next), 1);
-    } else {
-        __m512 low = _mm512_maskz_loadu_ps(lanes, from);
-        both = (__m512i)_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(second, next), low);
+        __m512i low = _mm512_castsi256_si512(_mm256_maskz_loadu_epi16(lanes, from));
+        return pair_halves(_mm512_inserti64x4(low, _mm256_maskz_loadu_epi16(second, next), 1));
     }
-    return _mm512_permutexvar_epi16(order, both);
+    return round_16_pairs(_mm512_maskz_loadu_ps(lanes, from), _mm512_maskz_loadu_ps(second, next));
 }
 
 VECTOR_INLINE void put_tile(factor *to, const __m512i tile[16]) {

@@ -26,19 +26,9 @@ static inline vec take_columns(const float *from, int64_t columns) {
 }
 
 /* Columns of one vector of PAIR rows, k by k in each lane. */
-#ifdef BF16_FACTORS
-static inline __m512i join_pair(vec first, vec second) {
-    static const uint16_t sides[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
-                                       21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
-                                       11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-    __m512i rounded = (__m512i)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first);
-    return _mm512_permutexvar_epi16(_mm512_loadu_si512(sides), rounded);
-}
-#endif
-
 static inline void put_pair(factor *to, vec first, vec second) {
 #ifdef BF16_FACTORS
-    _mm512_storeu_si512(to, join_pair(first, second));
+    _mm512_storeu_si512(to, round_16_pairs((__m512)first, (__m512)second));
 #else
     (void)second;
     *(memory_vec *)to = first;
@@ -57,7 +47,7 @@ static void pack_across(factor *to, const float *from, int64_t k_step, int64_t r
             const float *at = from + term * k_step;
             __m512 first = _mm512_maskz_loadu_ps(term < k ? lanes : 0, at);
             __m512 second = _mm512_maskz_loadu_ps(term + 1 < k ? lanes : 0, at + k_step);
-            lines[i] = join_pair((vec)first, (vec)second);
+            lines[i] = round_16_pairs(first, second);
         }
         transpose_16(lines);
         __mmask32 terms = lanes_of_32(padded - begin);
