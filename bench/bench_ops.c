@@ -8,6 +8,7 @@
 #include "backend/onednn/conv.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/parallel.h"
 #include "bench.h"
 
 #include <inttypes.h>
@@ -225,47 +226,79 @@ static void bench_library(const cw_backend *be, const conv_bench *b, int i, cons
 typedef struct tiles_call {
     conv_bench *bench;
     const cw_conv_layer *layer;
-    float *x, *y, *dx, *dy, *u_forward, *u_backward, *bias, *dweight;
+    float *x, *y, *dx, *dy, *u_forward, *u_backward, *bias, *sums;
+    int64_t inputs, outputs; /* floats of one sample */
 } tiles_call;
 
+static float *own_strips(const tiles_call *t) {
+    const cw_convnet *net = t->bench->net;
+    return cw_conv_at(t->bench->scratch,
+                      net->threads + net->strips + (size_t)cw_parallel_self() * net->thread_bytes);
+}
+
+/* Items are samples. */
+static void tiles_forward(void *context, int64_t begin, int64_t end) {
+    const tiles_call *t = context;
+    for (int64_t b = begin; b < end; b++) {
+        cw_tiles_forward(t->layer, t->y + b * t->outputs, t->x + b * t->inputs, t->u_forward,
+                         t->bias, own_strips(t));
+    }
+}
+
+static void tiles_data(void *context, int64_t begin, int64_t end) {
+    const tiles_call *t = context;
+    for (int64_t b = begin; b < end; b++) {
+        cw_tiles_backward_data(t->layer, t->dx + b * t->inputs, t->x + b * t->inputs,
+                               t->dy + b * t->outputs, t->u_backward, own_strips(t));
+    }
+}
+
+static void tiles_gradient(void *context, int64_t begin, int64_t end) {
+    const tiles_call *t = context;
+    float *sums = t->sums + (size_t)cw_parallel_self() * cw_conv_sum_count(t->layer);
+    for (int64_t b = begin; b < end; b++) {
+        cw_tiles_add_gradient(t->layer, sums, t->x + b * t->inputs, t->dy + b * t->outputs,
+                              own_strips(t));
+    }
+}
+
 static void call_tiles_forward(void *context) {
-    tiles_call *t = context;
-    cw_tiles_forward(t->bench->net, t->layer, t->y, t->x, t->u_forward, t->bias, t->bench->scratch);
+    const tiles_call *t = context;
+    cw_parallel_for(t->bench->desc.batch, 1, tiles_forward, context);
 }
 
 static void call_tiles_data(void *context) {
-    tiles_call *t = context;
-    cw_tiles_backward_data(t->bench->net, t->layer, t->dx, t->x, t->dy, t->u_backward,
-                           t->bench->scratch);
+    const tiles_call *t = context;
+    cw_parallel_for(t->bench->desc.batch, 1, tiles_data, context);
 }
 
-static void call_tiles_weights(void *context) {
-    tiles_call *t = context;
-    cw_tiles_backward_weights(t->bench->net, t->layer, t->dweight, t->x, t->dy, t->bench->scratch);
+static void call_tiles_gradient(void *context) {
+    const tiles_call *t = context;
+    cw_parallel_for(t->bench->desc.batch, 1, tiles_gradient, context);
 }
 
 /* The rates are those of the direct convolution: products that tiles save count as done. */
 static void bench_tiles(conv_bench *b, int layer, const char *name, double flops) {
     const cw_conv_layer *l = &b->net->layer[layer];
-    int64_t inputs = b->desc.batch * l->shape.c * l->shape.h * l->shape.w;
-    int64_t outputs = b->desc.batch * l->shape.f * l->shape.oh * l->shape.ow;
     tiles_call t = {.bench = b, .layer = l};
-    t.x = reals(inputs);
-    t.dx = reals(inputs);
-    t.y = reals(outputs);
-    t.dy = reals(outputs);
-    t.dweight = reals((int64_t)l->n_weight + l->shape.f);
+    t.inputs = l->shape.c * l->shape.h * l->shape.w;
+    t.outputs = l->shape.f * l->shape.oh * l->shape.ow;
+    t.x = reals(b->desc.batch * t.inputs);
+    t.dx = reals(b->desc.batch * t.inputs);
+    t.y = reals(b->desc.batch * t.outputs);
+    t.dy = reals(b->desc.batch * t.outputs);
+    t.sums = reals((int64_t)cw_conv_sum_count(l) * b->be->threads);
     t.u_forward = (float *)((char *)b->packed + l->packed_forward);
     t.u_backward = (float *)((char *)b->packed + l->packed_backward);
     t.bias = (float *)((char *)b->packed + l->packed_bias);
-    static const timed_fn calls[3] = {call_tiles_forward, call_tiles_data, call_tiles_weights};
+    static const timed_fn calls[3] = {call_tiles_forward, call_tiles_data, call_tiles_gradient};
     static const char *const names[3] = {"forward", "backward data", "backward weights"};
     for (int i = 0; i < 3; i++) {
         char text[80];
         snprintf(text, sizeof text, "%s %s", name, names[i]);
         row(text, best_seconds(calls[i], &t), flops, 0, "own tiles; ReLU included");
     }
-    float *all[] = {t.x, t.dx, t.y, t.dy, t.dweight};
+    float *all[] = {t.x, t.dx, t.y, t.dy, t.sums};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) cw_free(all[i]);
 }
 

@@ -71,9 +71,10 @@ static void both_sides(double *out, const double *m, const double *in, int rows,
     }
 }
 
-/* One convolution: maps in f32 with channels in blocks of `lanes`. */
+/* One convolution of a minibatch: maps in f32 with channels in blocks of `lanes`. */
 typedef struct tiles_case {
     const cw_kernels *k;
+    int64_t batch;
     cw_winograd g;
     cw_tensor in, out, weight, bias, relu;
 } tiles_case;
@@ -101,8 +102,8 @@ static double weight(const tiles_case *t, int64_t f, int64_t c, int tap) {
 
 static tiles_case make_case(const cw_kernels *k, int64_t batch, int64_t in_c, int64_t out_c,
                             int64_t out_h, int64_t out_w, bool back, uint64_t *seed) {
-    tiles_case c = {.k = k};
-    c.g = (cw_winograd){.batch = batch, .in_c = in_c, .out_c = out_c};
+    tiles_case c = {.k = k, .batch = batch};
+    c.g = (cw_winograd){.in_c = in_c, .out_c = out_c};
     c.g.out_h = out_h;
     c.g.out_w = out_w;
     c.g.padding = back ? 2 : 0;
@@ -110,7 +111,6 @@ static tiles_case make_case(const cw_kernels *k, int64_t batch, int64_t in_c, in
     c.g.in_w = out_w + (back ? -2 : 2);
     c.g.tiles_h = (out_h + 3) / 4;
     c.g.tiles_w = (out_w + 3) / 4;
-    c.g.strip = 2 * k->tile_rows;
     c.in = new_1d(CW_F32, batch * in_c * c.g.in_h * c.g.in_w, seed);
     c.out = new_1d(CW_F32, batch * out_c * out_h * out_w, seed);
     c.relu = new_1d(CW_F32, batch * out_c * out_h * out_w, seed);
@@ -121,9 +121,11 @@ static tiles_case make_case(const cw_kernels *k, int64_t batch, int64_t in_c, in
 
 /* `out_bytes`: of an element of the second set of places, sums (f32) or factors. */
 static float *strip_scratch(const tiles_case *c, size_t out_bytes) {
-    return guarded(36 * ((size_t)(c->g.strip * c->g.in_c) * c->k->factor_bytes +
-                         (size_t)(c->g.strip * c->g.out_c) * out_bytes +
-                         2 * sizeof(float) * (size_t)c->k->lanes));
+    size_t bytes = 36 * ((size_t)(CW_STRIP * c->g.in_c) * c->k->factor_bytes +
+                         (size_t)(CW_STRIP * c->g.out_c) * out_bytes +
+                         2 * sizeof(float) * (size_t)c->k->lanes);
+    assert_true(bytes <= cw_winograd_scratch(&c->g) * sizeof(float));
+    return guarded(bytes);
 }
 
 /* Six deviations, where a sum of squares suffers that many roundings in f32. */
@@ -133,8 +135,17 @@ static double tolerance(const cw_kernels *k, double roundings, double squares) {
     return 6 * sqrt(variance / 3 * squares);
 }
 
-static int64_t count_strips(const cw_winograd *g) {
-    return (g->batch * g->tiles_h * g->tiles_w + g->strip - 1) / g->strip;
+/* A sample of a map, one with `each` elements. */
+static float *sample_of(const cw_tensor *map, int64_t each, int64_t n) {
+    return (float *)map->data + n * each;
+}
+
+static int64_t inputs(const cw_winograd *g) {
+    return g->in_c * g->in_h * g->in_w;
+}
+
+static int64_t outputs(const cw_winograd *g) {
+    return g->out_c * g->out_h * g->out_w;
 }
 
 /* squares[c * 36 + place]: B2 x^2 B2' of a tile. */
@@ -180,7 +191,7 @@ static double judge_outputs(const tiles_case *c) {
     double *x2 = guarded((size_t)(g->in_c * 36) * sizeof *x2);
     double roundings = 15 + 0.5 * (double)g->in_c;
     double worst = 0;
-    for (int64_t t = 0; t < g->batch * g->tiles_h * g->tiles_w; t++) {
+    for (int64_t t = 0; t < c->batch * g->tiles_h * g->tiles_w; t++) {
         int64_t n = t / (g->tiles_h * g->tiles_w);
         int64_t row = t / g->tiles_w % g->tiles_h * 4;
         int64_t column = t % g->tiles_w * 4;
@@ -219,19 +230,20 @@ static void run_outputs(tiles_case *c) {
     bool back = g->padding > 0;
     void *u = guarded((size_t)(36 * g->in_c * g->out_c) * c->k->factor_bytes);
     float *scratch = strip_scratch(c, sizeof(float));
-    int64_t strips = count_strips(g);
     c->k->winograd_pack(u, c->weight.data, g, back, 0, g->in_c / 2);
     c->k->winograd_pack(u, c->weight.data, g, back, g->in_c / 2, g->in_c);
-    for (int64_t s = 0; s < strips; s++) { /* one after the other: each must stand alone */
-        c->k->winograd_apply(c->out.data, c->in.data, u, back ? NULL : c->bias.data,
-                             back ? c->relu.data : NULL, g, scratch, s, s + 1);
+    for (int64_t n = 0; n < c->batch; n++) {
+        c->k->winograd_apply(sample_of(&c->out, outputs(g), n), sample_of(&c->in, inputs(g), n), u,
+                             back ? NULL : c->bias.data,
+                             back ? sample_of(&c->relu, outputs(g), n) : NULL, g, scratch);
     }
 }
 
-/* {batch, channels in and out in blocks of the instruction set, output height and width}. */
-static const int64_t shapes[][5] = {{1, 1, 1, 3, 3},  {1, 2, 2, 4, 4}, {2, 1, 3, 5, 7},
-                                    {3, 2, 1, 9, 6},  {1, 4, 4, 6, 5}, {2, 2, 4, 12, 3},
-                                    {1, 3, 3, 11, 13}};
+/* {batch, channels in and out in blocks of the instruction set, output height and width}. 32
+ * channels, which have code of their own, come with each; so do maps of more than one strip. */
+static const int64_t shapes[][5] = {{1, 1, 1, 3, 3},   {1, 2, 2, 4, 4}, {2, 1, 3, 5, 7},
+                                    {3, 2, 1, 9, 6},   {1, 4, 4, 6, 5}, {2, 2, 4, 12, 3},
+                                    {1, 3, 3, 11, 13}, {1, 8, 8, 5, 6}, {2, 2, 1, 21, 27}};
 enum { N_SHAPES = sizeof shapes / sizeof *shapes };
 
 static void test_outputs(void **state) {
@@ -257,7 +269,7 @@ static void test_outputs(void **state) {
 /* squares[(channel) * 36 + place] summed products over all tiles are the gradient's. */
 static double judge_gradient(const tiles_case *c, const cw_tensor *got) {
     const cw_winograd *g = &c->g;
-    int64_t tiles = g->batch * g->tiles_h * g->tiles_w;
+    int64_t tiles = c->batch * g->tiles_h * g->tiles_w;
     double roundings = 15 + 0.5 * (double)tiles;
     double *x2 = guarded((size_t)(g->in_c * 36) * sizeof *x2);
     double *sums = guarded((size_t)(g->in_c * g->out_c * 36) * sizeof *sums);
@@ -288,7 +300,7 @@ static double judge_gradient(const tiles_case *c, const cw_tensor *got) {
         both_sides(squares, &g_m[0][0], sums + i * 36, 3, 6, true, true);
         for (int k = 0; k < 9; k++) {
             double want = 0;
-            for (int64_t p = 0; p < g->batch * g->out_h * g->out_w; p++) {
+            for (int64_t p = 0; p < c->batch * g->out_h * g->out_w; p++) {
                 int64_t n = p / (g->out_h * g->out_w);
                 int64_t y = p / g->out_w % g->out_h;
                 int64_t x = p % g->out_w;
@@ -306,10 +318,10 @@ static double judge_gradient(const tiles_case *c, const cw_tensor *got) {
 /* The bias gradient is a plain sum of n terms: six sigmas of n/2 roundings of n squares. */
 static void check_bias(const tiles_case *c, const float *dbias) {
     const cw_winograd *g = &c->g;
-    double n = (double)(g->batch * g->out_h * g->out_w);
+    double n = (double)(c->batch * g->out_h * g->out_w);
     for (int64_t f = 0; f < g->out_c; f++) {
         double want = 0, squares = 0;
-        for (int64_t p = 0; p < g->batch * g->out_h * g->out_w; p++) {
+        for (int64_t p = 0; p < c->batch * g->out_h * g->out_w; p++) {
             double value =
                 pixel(c, &c->relu, g->out_c, g->out_h, g->out_w, p / (g->out_h * g->out_w), f,
                       p / g->out_w % g->out_h, p % g->out_w);
@@ -321,7 +333,7 @@ static void check_bias(const tiles_case *c, const float *dbias) {
     }
 }
 
-/* The gradient from two parts, as two threads make it. `relu` stands in for dy. */
+/* The gradient from two parts of the minibatch, as two threads make it. `relu` stands in for dy. */
 static void test_gradient(void **state) {
     (void)state;
     const cw_kernels *all[MOST_TABLES];
@@ -340,10 +352,10 @@ static void test_gradient(void **state) {
         cw_tensor dweight = new_1d(CW_F32, g->out_c * g->in_c * 9, NULL);
         memset(sums, 0, 2 * count * sizeof *sums);
         memset(dbias, 0, (size_t)g->out_c * sizeof *dbias);
-        int64_t strips = count_strips(g);
-        for (int part = 0; part < 2; part++) {
-            k->winograd_gradient(sums + (size_t)part * count, dbias, c.in.data, c.relu.data, g,
-                                 scratch, strips * part / 2, strips * (part + 1) / 2);
+        for (int64_t b = 0; b < c.batch; b++) {
+            k->winograd_gradient(sums + (size_t)(b % 2) * count, dbias,
+                                 sample_of(&c.in, inputs(g), b), sample_of(&c.relu, outputs(g), b),
+                                 g, scratch);
         }
         k->winograd_collect(dweight.data, sums, count, 2, g, 0, g->in_c / 2);
         k->winograd_collect(dweight.data, sums, count, 2, g, g->in_c / 2, g->in_c);

@@ -7,45 +7,11 @@
 
 #include <string.h>
 
-static void *at(const void *base, size_t byte) {
-    return (char *)base + byte;
-}
-
 static cw_status run(const cw_convnet *net, const cw_prim *prim, void *scratch,
                      void *const *pointers) {
     const cw_onednn *state = net->be->state;
-    return cw_prim_run(prim, state->stream, scratch != NULL ? at(scratch, net->prim_scratch) : NULL,
-                       pointers);
-}
-
-typedef struct direct_job {
-    const cw_conv_layer *layer;
-    float *y;
-    const char *x; /* one sample after the other, of x_bytes */
-    size_t x_bytes;
-    const void *w;
-    const float *bias;
-} direct_job;
-
-/* Items are output rows of all samples. */
-static void direct_body(void *context, int64_t begin, int64_t end) {
-    const direct_job *job = context;
-    const cw_conv_shape *s = &job->layer->shape;
-    for (int64_t row = begin; row < end;) {
-        int64_t b = row / s->oh;
-        int64_t stop = end < (b + 1) * s->oh ? end : (b + 1) * s->oh;
-        job->layer->own->conv_forward(job->y + b * s->f * s->oh * s->ow,
-                                      job->x + (size_t)b * job->x_bytes, job->w, job->bias, s,
-                                      row - b * s->oh, stop - b * s->oh);
-        row = stop;
-    }
-}
-
-static void forward_direct(const cw_convnet *net, const cw_conv_layer *layer, float *y,
-                           const void *x, const void *w, const float *bias) {
-    direct_job job = {.layer = layer, .y = y, .x = x, .w = w, .bias = bias};
-    job.x_bytes = net->input_bytes / (size_t)net->desc.batch;
-    cw_parallel_for(net->desc.batch * layer->shape.oh, 1, direct_body, &job);
+    return cw_prim_run(prim, state->stream,
+                       scratch != NULL ? cw_conv_at(scratch, net->prim_scratch) : NULL, pointers);
 }
 
 cw_status cw_onednn_convnet_pack(cw_convnet *net, void *packed, const void *params) {
@@ -58,22 +24,23 @@ cw_status cw_onednn_convnet_pack(cw_convnet *net, void *packed, const void *para
         const cw_conv_layer *layer = &net->layer[i];
         const float *weight = (const float *)params + layer->param;
         if (layer->direct) {
-            layer->own->conv_pack(at(packed, layer->packed_forward), weight,
+            layer->own->conv_pack(cw_conv_at(packed, layer->packed_forward), weight,
                                   net->raw_pixels ? 255.0F : 1.0F, &layer->shape);
         } else if (layer->tiles) {
-            cw_tiles_pack(layer, &layer->forward_tiles, at(packed, layer->packed_forward), weight);
+            cw_tiles_pack(layer, &layer->forward_tiles, cw_conv_at(packed, layer->packed_forward),
+                          weight);
         } else {
-            void *forward[2] = {(void *)weight, at(packed, layer->packed_forward)};
+            void *forward[2] = {(void *)weight, cw_conv_at(packed, layer->packed_forward)};
             CW_TRY(run(net, &layer->pack_forward, NULL, forward));
         }
-        memcpy(at(packed, layer->packed_bias), weight + layer->n_weight,
+        memcpy(cw_conv_at(packed, layer->packed_bias), weight + layer->n_weight,
                (size_t)layer->shape.f * sizeof(float));
         if (layer->tiles_back) {
-            cw_tiles_pack(layer, &layer->backward_tiles, at(packed, layer->packed_backward),
+            cw_tiles_pack(layer, &layer->backward_tiles, cw_conv_at(packed, layer->packed_backward),
                           weight);
         }
         if (layer->pack_backward.primitive == NULL) continue;
-        void *backward[2] = {(void *)weight, at(packed, layer->packed_backward)};
+        void *backward[2] = {(void *)weight, cw_conv_at(packed, layer->packed_backward)};
         CW_TRY(run(net, &layer->pack_backward, NULL, backward));
     }
     return CW_OK;
@@ -143,7 +110,7 @@ cw_status cw_onednn_convnet_input(cw_convnet *net, void *acts, const cw_image_ba
 
 /* The input of layer i: the crops or the output before. */
 static void *layer_input(const cw_convnet *net, const void *acts, int i) {
-    return at(acts, i == 0 ? 0 : net->layer[i - 1].output);
+    return cw_conv_at(acts, i == 0 ? 0 : net->layer[i - 1].output);
 }
 
 /* Type that features are to be of: matrix units may have rounded them. */
@@ -160,19 +127,22 @@ cw_status cw_onednn_convnet_forward(cw_convnet *net, cw_tensor *features, void *
         cw_units_forward(net->units, features, acts, packed, scratch);
         return CW_OK;
     }
-    for (int i = 0; i < net->desc.n_layers; i++) {
+    int n = net->desc.n_layers;
+    for (int i = 0; i < n;) {
         const cw_conv_layer *l = &net->layer[i];
-        void *pointers[4] = {layer_input(net, acts, i), at(packed, l->packed_forward),
-                             at(packed, l->packed_bias), at(acts, l->output)};
-        if (l->direct) {
-            forward_direct(net, l, pointers[3], pointers[0], pointers[1], pointers[2]);
-        } else if (l->tiles) {
-            cw_tiles_forward(net, l, pointers[3], pointers[0], pointers[1], pointers[2], scratch);
-        } else {
-            CW_TRY(run(net, &l->forward, scratch, pointers));
+        if (cw_conv_own_forward(l)) {
+            int end = cw_conv_forward_end(net, i);
+            cw_conv_run_forward(net, i, end, features->data, acts, packed, scratch);
+            i = end;
+            continue;
         }
+        void *pointers[4] = {layer_input(net, acts, i), cw_conv_at(packed, l->packed_forward),
+                             cw_conv_at(packed, l->packed_bias), cw_conv_at(acts, l->output)};
+        CW_TRY(run(net, &l->forward, scratch, pointers));
+        i++;
     }
-    void *pointers[2] = {at(acts, net->layer[net->desc.n_layers - 1].output), features->data};
+    if (cw_conv_own_forward(&net->layer[n - 1])) return CW_OK;
+    void *pointers[2] = {cw_conv_at(acts, net->layer[n - 1].output), features->data};
     return run(net, &net->features_out, scratch, pointers);
 }
 
@@ -199,121 +169,33 @@ static void mask(const cw_convnet *net, const cw_conv_layer *layer, void *dy, co
     cw_parallel_for((int64_t)((job.n + CW_CHUNK - 1) / CW_CHUNK), 4, mask_body, &job);
 }
 
-typedef struct weights_job {
-    const cw_convnet *net;
-    const cw_conv_layer *layer;
-    const float *x;
-    const float *dy;
-    float *sums; /* one set per part */
-    float *dweight;
-    float *plain; /* one per part: a sample of raw pixels as f32 maps; NULL when x is that */
-} weights_job;
-
-static int64_t padded_filters(const weights_job *job) {
-    int64_t lanes = job->layer->own->lanes;
-    return (job->layer->shape.f + lanes - 1) / lanes * lanes;
+/* The gradient to a layer's output, of the whole minibatch. */
+static void *gradient_of(const cw_convnet *net, void *scratch, int i) {
+    return cw_conv_at(scratch, net->gradient[i % 2]);
 }
 
-/* One sample of raw pixels by pairs of channels, as plain maps. */
-static const float *unpack_pixels(const weights_job *job, float *plain, int64_t b) {
-    const cw_conv_shape *s = &job->layer->shape;
-    size_t pixels = (size_t)(s->h * s->w);
-    size_t bytes = job->net->input_bytes / (size_t)job->net->desc.batch;
-    const uint16_t *from = (const uint16_t *)((const char *)job->x + (size_t)b * bytes);
-    for (int64_t c = 0; c < s->c; c += 2, from += 2 * pixels) {
-        float *first = plain + (size_t)c * pixels;
-        job->layer->own->from_pixel_pairs(first, c + 1 < s->c ? first + pixels : NULL, from,
-                                          pixels);
-    }
-    return plain;
-}
-
-/* Each part sums its share of the samples; there are as many parts as threads. */
-static void weights_body(void *context, int64_t begin, int64_t end) {
-    const weights_job *job = context;
-    cw_conv_shape shape = job->layer->shape;
-    if (job->plain != NULL) shape.x_block = 1;
-    const cw_conv_shape *s = &shape;
-    int64_t filters = padded_filters(job);
-    int64_t channels = (s->c + s->x_block - 1) / s->x_block * s->x_block;
-    int64_t batch = job->net->desc.batch;
-    int64_t parts = job->net->be->threads;
-    for (int64_t part = begin; part < end; part++) {
-        float *sums = job->sums + (size_t)part * job->net->sums_count;
-        float *bias_sums = sums + filters * s->c * 9;
-        memset(sums, 0, (size_t)(filters * (s->c * 9 + 1)) * sizeof(float));
-        for (int64_t b = batch * part / parts; b < batch * (part + 1) / parts; b++) {
-            const float *x = job->x + b * channels * s->h * s->w;
-            if (job->plain != NULL) {
-                x = unpack_pixels(job, job->plain + (size_t)part * job->net->strip_count, b);
-            }
-            job->layer->own->conv_weights(sums, bias_sums, x, job->dy + b * filters * s->oh * s->ow,
-                                          s);
-        }
-    }
-}
-
-/* Adds the parts in order and turns the kernel's layout into OIHW. Items are filters. */
-static void collect_body(void *context, int64_t begin, int64_t end) {
-    const weights_job *job = context;
-    const cw_conv_shape *s = &job->layer->shape;
-    int64_t lanes = job->layer->own->lanes;
-    int64_t taps = s->c * 9;
-    float *dbias = job->dweight + job->layer->n_weight;
-    const float *bias_sums = job->sums + padded_filters(job) * taps;
-    size_t step = job->net->sums_count;
-    for (int64_t f = begin; f < end; f++) {
-        const float *from = job->sums + f / lanes * taps * lanes + f % lanes;
-        for (int64_t k = 0; k < taps; k++) {
-            float sum = 0;
-            for (int p = 0; p < job->net->be->threads; p++) {
-                sum += from[(size_t)p * step + (size_t)(k * lanes)];
-            }
-            job->dweight[f * taps + k] = sum;
-        }
-        float sum = 0;
-        for (int p = 0; p < job->net->be->threads; p++) sum += bias_sums[(size_t)p * step + f];
-        dbias[f] = sum;
-    }
-}
-
-/* dx: the gradient to the output of layer i-1, before its ReLU. */
-static cw_status backward_data(const cw_convnet *net, int i, void *dx, const void *acts,
-                               const void *packed, void *dy, void *scratch) {
-    const cw_conv_layer *l = &net->layer[i];
-    void *u = at(packed, l->packed_backward);
-    if (l->tiles_back) {
-        cw_tiles_backward_data(net, l, dx, layer_input(net, acts, i), dy, u, scratch);
-        return CW_OK;
-    }
-    void *pointers[3] = {dx, u, dy};
-    CW_TRY(run(net, &l->backward_data, scratch, pointers));
-    mask(net, &net->layer[i - 1], dx, layer_input(net, acts, i));
-    return CW_OK;
-}
-
-static cw_status backward_weights(const cw_convnet *net, int i, float *dparams, const void *acts,
-                                  void *dy, void *scratch) {
+/* The gradient to the weights of a layer that is oneDNN's. */
+static cw_status library_weights(const cw_convnet *net, int i, float *dparams, const void *acts,
+                                 void *scratch) {
     const cw_conv_layer *l = &net->layer[i];
     float *dweight = dparams + l->param;
-    void *x = layer_input(net, acts, i);
-    if (l->tiles) {
-        cw_tiles_backward_weights(net, l, dweight, x, dy, scratch);
-        return CW_OK;
-    }
-    if (l->own != NULL) {
-        weights_job job = {.net = net, .layer = l, .x = x, .dy = dy, .dweight = dweight};
-        job.sums = at(scratch, net->sums);
-        if (i == 0 && net->raw_pixels) job.plain = at(scratch, net->strips);
-        cw_parallel_for(net->be->threads, 1, weights_body, &job);
-        cw_parallel_for(l->shape.f, 8, collect_body, &job);
-        return CW_OK;
-    }
-    void *native = at(scratch, l->dweight);
-    void *pointers[4] = {x, native, dweight + l->n_weight, dy};
+    void *native = cw_conv_at(scratch, l->dweight);
+    void *pointers[4] = {layer_input(net, acts, i), native, dweight + l->n_weight,
+                         gradient_of(net, scratch, i)};
     CW_TRY(run(net, &l->backward_weights, scratch, pointers));
     void *unpack[2] = {native, dweight};
     return run(net, &l->unpack_dweight, scratch, unpack);
+}
+
+/* The gradient to the output of layer i-1, before its ReLU. */
+static cw_status library_data(const cw_convnet *net, int i, const void *acts, const void *packed,
+                              void *scratch) {
+    const cw_conv_layer *l = &net->layer[i];
+    void *dx = gradient_of(net, scratch, i - 1);
+    void *pointers[3] = {dx, cw_conv_at(packed, l->packed_backward), gradient_of(net, scratch, i)};
+    CW_TRY(run(net, &l->backward_data, scratch, pointers));
+    mask(net, &net->layer[i - 1], dx, layer_input(net, acts, i));
+    return CW_OK;
 }
 
 cw_status cw_onednn_convnet_backward(cw_convnet *net, void *dparams, void *acts, const void *packed,
@@ -332,16 +214,23 @@ cw_status cw_onednn_convnet_backward(cw_convnet *net, void *dparams, void *acts,
         return CW_OK;
     }
     int last = net->desc.n_layers - 1;
-    void *dy = at(scratch, net->gradient[last % 2]);
-    void *in[2] = {dfeatures->data, dy};
-    CW_TRY(run(net, &net->features_in, scratch, in));
-    mask(net, &net->layer[last], dy, at(acts, net->layer[last].output));
+    if (!cw_conv_own_forward(&net->layer[last])) {
+        void *dy = gradient_of(net, scratch, last);
+        void *in[2] = {dfeatures->data, dy};
+        CW_TRY(run(net, &net->features_in, scratch, in));
+        mask(net, &net->layer[last], dy, cw_conv_at(acts, net->layer[last].output));
+    }
     for (int i = last; i >= 0; i--) {
-        CW_TRY(backward_weights(net, i, dparams, acts, dy, scratch));
-        if (i == 0) break;
-        void *dx = at(scratch, net->gradient[(i - 1) % 2]);
-        CW_TRY(backward_data(net, i, dx, acts, packed, dy, scratch));
-        dy = dx;
+        const cw_conv_layer *l = &net->layer[i];
+        if (l->own != NULL) {
+            int top = i;
+            i = cw_conv_backward_begin(net, top);
+            l = &net->layer[i];
+            cw_conv_run_backward(net, i, top, dparams, acts, packed, dfeatures->data, scratch);
+        } else {
+            CW_TRY(library_weights(net, i, dparams, acts, scratch));
+        }
+        if (i > 0 && !l->tiles_back) CW_TRY(library_data(net, i, acts, packed, scratch));
     }
     return CW_OK;
 }

@@ -110,9 +110,8 @@ static cw_status create_backward(cw_convnet *net, cw_conv_layer *layer, cw_conv_
                                  bool data) {
     const cw_onednn *state = net->be->state;
     size_t bytes = 0;
-    layer->tiles_back =
-        data && layer->own != NULL &&
-        cw_tiles_choose(&layer->backward_tiles, layer->own, &layer->shape, net->desc.batch, true);
+    layer->tiles_back = data && layer->own != NULL &&
+                        cw_tiles_choose(&layer->backward_tiles, layer->own, &layer->shape, true);
     if (layer->tiles_back) {
         bytes = tiles_weight_bytes(&layer->backward_tiles);
     } else if (data) {
@@ -141,8 +140,8 @@ static cw_status find_own(const cw_convnet *net, cw_conv_layer *layer, const cw_
     int64_t block;
     CW_TRY(find_block(dst, dims, &block));
     if (layer->shape.x_block > 0) layer->own = find_own_loops(net->be->state, block);
-    layer->tiles = layer->own != NULL && cw_tiles_choose(&layer->forward_tiles, layer->own,
-                                                         &layer->shape, net->desc.batch, false);
+    layer->tiles = layer->own != NULL &&
+                   cw_tiles_choose(&layer->forward_tiles, layer->own, &layer->shape, false);
     return CW_OK;
 }
 
@@ -164,7 +163,7 @@ static dnnl_format_tag_t find_own_layout(const cw_convnet *net) {
         cw_conv_shape s = net->layer[i].shape;
         s.x_block = own->lanes;
         for (int backward = 0; backward <= (net->desc.train ? 1 : 0); backward++) {
-            if (!cw_tiles_choose(&unused, own, &s, net->desc.batch, backward == 1)) {
+            if (!cw_tiles_choose(&unused, own, &s, backward == 1)) {
                 return dnnl_format_tag_any;
             }
         }
@@ -282,7 +281,8 @@ static cw_status create_features(cw_convnet *net, const cw_md *native) {
     return status;
 }
 
-/* Input first, then outputs: every layer's own when training, else two in turn. */
+/* Input first, then outputs: every layer's own when training; else two in turn, unless they stay in
+ * the threads' memory. */
 static void carve_acts(cw_convnet *net) {
     size_t input;
     size_t turn[2];
@@ -292,8 +292,10 @@ static void carve_acts(cw_convnet *net) {
         if (bytes > largest) largest = bytes;
     }
     cw_onednn_take(&input, &net->bytes.acts, net->input_bytes);
-    for (int i = 0; i < 2 && !net->desc.train; i++)
-        cw_onednn_take(&turn[i], &net->bytes.acts, largest);
+    bool kept = cw_conv_forward_end(net, 0) < net->desc.n_layers;
+    for (int i = 0; i < 2 && !net->desc.train; i++) {
+        cw_onednn_take(&turn[i], &net->bytes.acts, kept ? largest : 0);
+    }
     for (int i = 0; i < net->desc.n_layers; i++) {
         cw_conv_layer *layer = &net->layer[i];
         if (net->desc.train) {
@@ -302,7 +304,10 @@ static void carve_acts(cw_convnet *net) {
             layer->output = turn[i % 2];
         }
     }
-    for (int i = 0; i < 2 && net->desc.train; i++) {
+    if (!net->desc.train) return;
+    int last = net->desc.n_layers - 1;
+    kept = !cw_conv_own_forward(&net->layer[last]) || cw_conv_backward_begin(net, last) > 0;
+    for (int i = 0; i < 2 && kept; i++) {
         cw_onednn_take(&net->gradient[i], &net->bytes.scratch, largest);
     }
 }
@@ -311,36 +316,51 @@ static size_t larger(size_t a, const cw_prim *prim) {
     return prim->scratch > a ? prim->scratch : a;
 }
 
-/* Floats of one thread's partial gradient of a layer. */
-static size_t count_sums(const cw_conv_layer *l) {
-    if (l->tiles) return (size_t)(36 * l->shape.c * l->shape.f + l->shape.f);
-    int64_t lanes = l->own->lanes;
-    return (size_t)((l->shape.f + lanes - 1) / lanes * lanes) * (size_t)(l->shape.c * 9 + 1);
+static void carve_sums(cw_convnet *net) {
+    net->parts = cw_onednn_parts(net->desc.batch, net->be->threads);
+    for (int i = 0; i < net->desc.n_layers && net->desc.train; i++) {
+        cw_conv_layer *l = &net->layer[i];
+        if (l->own == NULL) continue;
+        int64_t filters = cw_onednn_round_up(l->shape.f, l->own->lanes);
+        l->n_sums = (size_t)(l->shape.c * (l->tiles ? 36 * l->shape.f : 9 * filters));
+        l->sums = net->sum_count;
+        net->sum_count += cw_onednn_aligned(cw_conv_sum_count(l) * sizeof(float)) / sizeof(float);
+    }
+    cw_onednn_take(&net->sums, &net->bytes.scratch,
+                   net->sum_count * sizeof(float) * (size_t)net->parts);
 }
 
-/* For the loops of our own, one set per thread: partial gradients, tiles at work. And oneDNN's
- * scratchpad. */
-static void carve_scratch(cw_convnet *net) {
-    size_t prim = larger(larger(0, &net->features_out), &net->features_in);
-    size_t sums = 0;
+/* What a thread has for itself: maps of a sample, tiles at work. */
+static void carve_threads(cw_convnet *net) {
+    size_t map = 0;
     size_t strips = 0;
     for (int i = 0; i < net->desc.n_layers; i++) {
-        cw_conv_layer *l = &net->layer[i];
-        prim = larger(larger(prim, &l->forward), &l->backward_data);
-        prim = larger(larger(prim, &l->backward_weights), &l->unpack_dweight);
-        if (net->desc.train && l->own != NULL && count_sums(l) > sums) sums = count_sums(l);
-        size_t forward = l->tiles ? cw_tiles_scratch(&l->forward_tiles) : 0;
-        size_t backward = l->tiles_back ? cw_tiles_scratch(&l->backward_tiles) : 0;
+        const cw_conv_layer *l = &net->layer[i];
+        size_t outputs = l->output_bytes / (size_t)net->desc.batch;
+        size_t forward = l->tiles ? cw_winograd_scratch(&l->forward_tiles) : 0;
+        size_t backward = l->tiles_back ? cw_winograd_scratch(&l->backward_tiles) : 0;
+        if (l->own != NULL && outputs > map) map = outputs;
         if (forward > strips) strips = forward;
         if (backward > strips) strips = backward;
         size_t plain = (size_t)(l->shape.c * l->shape.h * l->shape.w);
         if (i == 0 && l->direct && net->raw_pixels && plain > strips) strips = plain;
     }
-    size_t threads = (size_t)net->be->threads;
-    net->sums_count = sums;
-    net->strip_count = strips;
-    cw_onednn_take(&net->sums, &net->bytes.scratch, sums * sizeof(float) * threads);
-    cw_onednn_take(&net->strips, &net->bytes.scratch, strips * sizeof(float) * threads);
+    for (int i = 0; i < 2; i++) cw_onednn_take(&net->map[i], &net->thread_bytes, map);
+    cw_onednn_take(&net->strips, &net->thread_bytes, strips * sizeof(float));
+    net->thread_bytes = cw_onednn_aligned(net->thread_bytes);
+    cw_onednn_take(&net->threads, &net->bytes.scratch,
+                   net->thread_bytes * (size_t)net->be->threads);
+}
+
+static void carve_scratch(cw_convnet *net) {
+    carve_sums(net);
+    carve_threads(net);
+    size_t prim = larger(larger(0, &net->features_out), &net->features_in);
+    for (int i = 0; i < net->desc.n_layers; i++) {
+        const cw_conv_layer *l = &net->layer[i];
+        prim = larger(larger(prim, &l->forward), &l->backward_data);
+        prim = larger(larger(prim, &l->backward_weights), &l->unpack_dweight);
+    }
     cw_onednn_take(&net->prim_scratch, &net->bytes.scratch, prim);
 }
 
@@ -369,7 +389,9 @@ cw_status cw_onednn_convnet_create(cw_backend *be, cw_convnet **out, const cw_co
     for (int i = 0; i < desc->n_layers && status == CW_OK; i++) {
         status = create_layer(net, i, &md);
     }
-    if (status == CW_OK) status = create_features(net, &md);
+    if (status == CW_OK && !cw_conv_own_forward(&net->layer[desc->n_layers - 1])) {
+        status = create_features(net, &md);
+    }
     cw_md_free(&md);
     if (status != CW_OK) {
         cw_onednn_convnet_destroy(net);

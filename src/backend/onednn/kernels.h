@@ -26,18 +26,27 @@ typedef struct cw_conv_shape {
     int64_t stride;
 } cw_conv_shape;
 
-/* One 3x3 convolution with stride 1 by tiles of 4x4 outputs (winograd_body.h). `in` and `out` are
- * what the kernel reads and writes: for backward data the gradients to the layer's output and
- * input. Channels are multiples of `lanes` and lie in blocks of it. */
+/* Tiles that go through the kernels together, their inputs and outputs in a core's second-level
+ * cache beside the weights; a multiple of every table's tile_rows. */
+#define CW_STRIP 24
+
+/* One 3x3 convolution of a sample with stride 1 by tiles of 4x4 outputs (winograd_body.h). `in` and
+ * `out` are what the kernel reads and writes: for backward data the gradients to the layer's output
+ * and input. Channels are multiples of `lanes` and lie in blocks of it. */
 typedef struct cw_winograd {
-    int64_t batch;
     int64_t in_c, in_h, in_w;
     int64_t out_c, out_h, out_w;
     int64_t padding;          /* zeros around the input on every side: 0, or 2 for backward data */
-    int64_t tiles_h, tiles_w; /* tiles of a sample */
-    int64_t strip;            /* tiles that go through the kernel together, k * tile_rows */
+    int64_t tiles_h, tiles_w; /* tiles of the output */
     size_t factor_bytes;      /* of the kernel's table */
 } cw_winograd;
+
+/* A strip's inputs and outputs at the 36 places, and a vector more for each place, so that they do
+ * not all fall into the same cache sets. */
+static inline size_t cw_winograd_scratch(const cw_winograd *g) {
+    enum { WIDEST = 16 };
+    return 36 * (size_t)(CW_STRIP * (g->in_c + g->out_c) + 2 * WIDEST);
+}
 
 /* Memory that is needed soon: `rows` rows of `lines` times 64 bytes, `step` bytes apart. */
 typedef struct cw_fetch {
@@ -91,6 +100,10 @@ typedef struct cw_kernels {
                         size_t end);
     /* out[i * block] = in[i] / 255 */
     void (*pixels)(float *out, const uint8_t *in, size_t n, size_t block);
+    /* planes (lanes, n) = map (n, lanes) */
+    void (*to_planes)(float *planes, const float *map, int64_t n);
+    /* dmap (n, lanes) = dplanes (lanes, n) where map is above 0, else 0 */
+    void (*from_planes)(float *dmap, const float *dplanes, const float *map, int64_t n);
     /* bf16: to = from, rounded to nearest even */
     void (*to_bf16)(uint16_t *to, const float *from, size_t n);
     /* Pixels of two channels side by side, (n, 2), and back, divided by 255. `second` may be NULL:
@@ -110,7 +123,7 @@ typedef struct cw_kernels {
      * divided by `divisor`. */
     void (*conv_pack)(void *w, const float *weight, float divisor, const cw_conv_shape *shape);
 
-    int64_t tile_rows;     /* cw_winograd.strip is a multiple of it */
+    int64_t tile_rows;     /* tiles that are multiplied together: CW_STRIP is a multiple of it */
     size_t factor_bytes;   /* of what products multiply: 4, f32; 2, bf16 */
     int64_t product_rows;  /* of a matrix product's tile */
     int64_t term_multiple; /* terms of a matrix product are filled up to a multiple of it */
@@ -135,15 +148,14 @@ typedef struct cw_kernels {
      * weights, whose outputs and inputs change places when `backward`. */
     void (*winograd_pack)(void *u, const float *weight, const cw_winograd *g, bool backward,
                           int64_t begin, int64_t end);
-    /* Strips [begin, end) of all tiles. With bias (out_c): out = ReLU(conv + bias). Without:
-     * out = conv where relu (shaped as out) is above 0, else 0. */
+    /* With bias (out_c): out = ReLU(conv + bias). Without: out = conv where relu (shaped as out) is
+     * above 0, else 0. scratch: cw_winograd_scratch floats. */
     void (*winograd_apply)(float *out, const float *in, const void *u, const float *bias,
-                           const float *relu, const cw_winograd *g, float *scratch, int64_t begin,
-                           int64_t end);
-    /* Adds the gradient over strips [begin, end), still in the tiles' domain: du (36,
-     * out_c/lanes, in_c, lanes) f32 and dbias (out_c). */
+                           const float *relu, const cw_winograd *g, float *scratch);
+    /* Adds a sample's gradient, still in the tiles' domain: du (36, out_c/lanes, in_c, lanes) f32
+     * and dbias (out_c). scratch: cw_winograd_scratch floats. */
     void (*winograd_gradient)(float *du, float *dbias, const float *x, const float *dy,
-                              const cw_winograd *g, float *scratch, int64_t begin, int64_t end);
+                              const cw_winograd *g, float *scratch);
     /* Input channels [begin, end) of the OIHW gradient from `sets` du, each `set` floats after
      * the one before. */
     void (*winograd_collect)(float *dweight, const float *sums, size_t set, int sets,

@@ -77,6 +77,60 @@ static void pixels(float *restrict out, const uint8_t *restrict in, size_t n, si
     }
 }
 
+/* Four floats; maps are turned into planes and back by squares of them. */
+typedef float quad __attribute__((vector_size(16)));
+typedef float memory_quad __attribute__((vector_size(16), aligned(4), may_alias));
+typedef int quad_bits __attribute__((vector_size(16)));
+
+static inline __attribute__((always_inline)) void transpose_square(quad row[4]) {
+    quad low01 = __builtin_shufflevector(row[0], row[1], 0, 4, 1, 5);
+    quad low23 = __builtin_shufflevector(row[2], row[3], 0, 4, 1, 5);
+    quad high01 = __builtin_shufflevector(row[0], row[1], 2, 6, 3, 7);
+    quad high23 = __builtin_shufflevector(row[2], row[3], 2, 6, 3, 7);
+    row[0] = __builtin_shufflevector(low01, low23, 0, 1, 4, 5);
+    row[1] = __builtin_shufflevector(low01, low23, 2, 3, 6, 7);
+    row[2] = __builtin_shufflevector(high01, high23, 0, 1, 4, 5);
+    row[3] = __builtin_shufflevector(high01, high23, 2, 3, 6, 7);
+}
+
+static void to_planes(float *restrict planes, const float *restrict map, int64_t n) {
+    int64_t p = 0;
+    for (; p + 4 <= n; p += 4) {
+        for (int64_t c = 0; c < LANES; c += 4) {
+            quad row[4];
+            for (int i = 0; i < 4; i++) row[i] = *(const memory_quad *)(map + (p + i) * LANES + c);
+            transpose_square(row);
+            for (int i = 0; i < 4; i++) *(memory_quad *)(planes + (c + i) * n + p) = row[i];
+        }
+    }
+    for (; p < n; p++) {
+        for (int64_t c = 0; c < LANES; c++) planes[c * n + p] = map[p * LANES + c];
+    }
+}
+
+static void from_planes(float *restrict dmap, const float *restrict dplanes,
+                        const float *restrict map, int64_t n) {
+    int64_t p = 0;
+    for (; p + 4 <= n; p += 4) {
+        for (int64_t c = 0; c < LANES; c += 4) {
+            quad row[4];
+            for (int i = 0; i < 4; i++) row[i] = *(const memory_quad *)(dplanes + (c + i) * n + p);
+            transpose_square(row);
+            for (int i = 0; i < 4; i++) {
+                int64_t at = (p + i) * LANES + c;
+                quad_bits keep = *(const memory_quad *)(map + at) > 0.0F;
+                *(memory_quad *)(dmap + at) = (quad)((quad_bits)row[i] & keep);
+            }
+        }
+    }
+    for (; p < n; p++) {
+        for (int64_t c = 0; c < LANES; c++) {
+            float gradient = dplanes[c * n + p];
+            dmap[p * LANES + c] = map[p * LANES + c] > 0 ? gradient : 0;
+        }
+    }
+}
+
 static inline uint32_t float_bits(float x) {
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);
@@ -236,13 +290,15 @@ forward_pixels(float *restrict y, const factor *restrict x, const factor *restri
     int64_t w_step = count_terms(s) * LANES;
     int64_t y_step = s->oh * s->ow * LANES;
     int64_t x_row = s->w * s->x_block;
+    int64_t tap_at[9];
+    for (int64_t k = 0; k < 9; k++) tap_at[k] = k / 3 * x_row + k % 3 * s->x_block;
     for (int b = 0; b < blocks; b++) {
         for (int p = 0; p < n; p++) acc[p][b] = *(const memory_vec *)(bias + b * LANES);
     }
     for (int64_t c = 0; c < s->c; c += PAIR) {
         const factor *channel = x + c / s->x_block * s->h * x_row + c % s->x_block;
         for (int64_t k = 0; k < 9; k++) {
-            const factor *pixel = channel + k / 3 * x_row + k % 3 * s->x_block;
+            const factor *pixel = channel + tap_at[k];
             const factor *tap = w + (c * 9 + k * PAIR) * LANES;
             factors g[2];
             for (int b = 0; b < blocks; b++) g[b] = load_factors(tap + b * w_step);
@@ -317,6 +373,8 @@ const cw_kernels KERNELS = {
     .bias_relu = bias_relu,
     .column_sums = column_sums,
     .pixels = pixels,
+    .to_planes = to_planes,
+    .from_planes = from_planes,
     .to_bf16 = to_bf16,
     .pixel_pairs = pixel_pairs,
     .from_pixel_pairs = from_pixel_pairs,

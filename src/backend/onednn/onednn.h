@@ -48,6 +48,15 @@ static inline void cw_onednn_take(size_t *at, size_t *used, size_t bytes) {
     *used = arena.used;
 }
 
+/* Parts of a minibatch whose gradients of convolutions' weights are summed on their own, by
+ * whichever thread has time. The same for up to a quarter as many threads as the fewest parts, so
+ * that the sums are, too. */
+static inline int64_t cw_onednn_parts(int64_t batch, int threads) {
+    enum { FEWEST = 16 };
+    int64_t parts = 4 * (int64_t)threads > FEWEST ? 4 * (int64_t)threads : FEWEST;
+    return parts < batch ? parts : batch;
+}
+
 /* A sample's crop in its frame: the first pixel of a channel. */
 static inline const uint8_t *cw_onednn_crop_corner(const cw_image_batch *im, int64_t b,
                                                    int64_t channel) {

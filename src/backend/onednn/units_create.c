@@ -184,8 +184,7 @@ static void carve_threads(cw_units *u, cw_convnet_bytes *bytes) {
     cw_onednn_take(&u->thread_bytes, &used, 0);
     bytes->scratch = (size_t)u->threads * u->thread_bytes;
     if (!d->train) return;
-    u->parts = u->threads > CW_UNIT_PARTS / 4 ? 4 * (int64_t)u->threads : CW_UNIT_PARTS;
-    if (u->parts > d->batch) u->parts = d->batch;
+    u->parts = cw_onednn_parts(d->batch, u->threads);
     u->sum_bytes = cw_onednn_aligned(u->sum_count * sizeof(float));
     cw_onednn_take(&u->sums, &bytes->scratch, (size_t)u->parts * u->sum_bytes);
 }

@@ -4,10 +4,6 @@
 
 #include "backend/onednn/onednn.h"
 
-/* Parts of a minibatch whose gradients of weights are summed on their own, by whichever thread has
- * time; the same for up to a quarter as many threads. */
-#define CW_UNIT_PARTS 16
-
 /* Most channels of an image. */
 #define CW_UNIT_PLANES 256
 

@@ -26,31 +26,30 @@ static factor *tile_at(factor *v, int64_t tile, int64_t channels, int64_t channe
     return v + (tile / PAIR * channels + channel) * PAIR;
 }
 
-/* Where a tile lies: sample, row and column of its first output. */
+/* Row and column of a tile's first output. */
 typedef struct tile_place {
-    int64_t sample, row, column;
+    int64_t row, column;
 } tile_place;
 
-static tile_place first_tile(const cw_winograd *g, int64_t tile) {
-    int64_t each = g->tiles_h * g->tiles_w;
-    int64_t rest = tile % each;
-    return (tile_place){tile / each, rest / g->tiles_w * 4, rest % g->tiles_w * 4};
+static inline __attribute__((always_inline)) tile_place first_tile(const cw_winograd *g,
+                                                                   int64_t tile) {
+    return (tile_place){tile / g->tiles_w * 4, tile % g->tiles_w * 4};
 }
 
-static void next_tile(const cw_winograd *g, tile_place *at) {
+static inline __attribute__((always_inline)) void next_tile(const cw_winograd *g, tile_place *at) {
     at->column += 4;
     if (at->column < 4 * g->tiles_w) return;
     at->column = 0;
     at->row += 4;
-    if (at->row < 4 * g->tiles_h) return;
-    at->row = 0;
-    at->sample++;
 }
 
-/* Tiles of strip `s`; the last may have fewer than the others. */
-static int64_t strip_tiles(const cw_winograd *g, int64_t s) {
-    int64_t rest = g->batch * g->tiles_h * g->tiles_w - s * g->strip;
-    return rest < g->strip ? rest : g->strip;
+/* Tiles of the strip from tile `first` on; the last may have fewer than the others, and what would
+ * follow it has none. */
+static inline __attribute__((always_inline)) int64_t strip_tiles(const cw_winograd *g,
+                                                                 int64_t first) {
+    int64_t rest = g->tiles_h * g->tiles_w - first;
+    if (rest < 0) return 0;
+    return rest < CW_STRIP ? rest : CW_STRIP;
 }
 
 /* The side x side pixels from (row, column) of a map of `height` x `width`, zero outside of it: a
@@ -62,35 +61,31 @@ static const float *take_pixels(const float *map, int64_t height, int64_t width,
         return map + (row * width + column) * LANES;
     }
     *row_step = side * LANES;
-    for (int64_t i = 0; i < side; i++) {
-        for (int64_t j = 0; j < side; j++) {
-            int64_t y = row + i;
-            int64_t x = column + j;
-            vec value = {0};
-            if (y >= 0 && x >= 0 && y < height && x < width) {
-                value = *(const memory_vec *)(map + (y * width + x) * LANES);
-            }
-            *(memory_vec *)(edge + (i * side + j) * LANES) = value;
+    for (int64_t i = 0; i < side * side; i++) *(memory_vec *)(edge + i * LANES) = (vec){0};
+    int64_t left = column < 0 ? -column : 0;
+    int64_t right = width - column < side ? width - column : side;
+    int64_t bottom = height - row < side ? height - row : side;
+    for (int64_t i = row < 0 ? -row : 0; i < bottom; i++) {
+        const float *from = map + ((row + i) * width + column) * LANES;
+        for (int64_t j = left * LANES; j < right * LANES; j += LANES) {
+            *(memory_vec *)(edge + i * side * LANES + j) = *(const memory_vec *)(from + j);
         }
     }
     return edge;
 }
 
-/* Rows [0, 3) or [3, 6) of B' d; each half reads only what it needs. */
-static inline __attribute__((always_inline)) void input_line(vec out[3], const vec d[6], int half) {
-    if (half == 0) {
-        vec even = d[4] - QQ * d[2];
-        vec odd = d[3] - QQ * d[1];
-        out[0] = d[4] - (PP + QQ) * d[2] + PP * QQ * d[0];
-        out[1] = even + P * odd;
-        out[2] = even - P * odd;
-    } else {
-        vec even = d[4] - PP * d[2];
-        vec odd = d[3] - PP * d[1];
-        out[0] = even + Q * odd;
-        out[1] = even - Q * odd;
-        out[2] = d[5] - (PP + QQ) * d[3] + PP * QQ * d[1];
-    }
+/* out = B' d */
+static inline __attribute__((always_inline)) void input_line(vec out[6], const vec d[6]) {
+    vec even_p = d[4] - QQ * d[2];
+    vec odd_p = d[3] - QQ * d[1];
+    vec even_q = d[4] - PP * d[2];
+    vec odd_q = d[3] - PP * d[1];
+    out[0] = d[4] - (PP + QQ) * d[2] + PP * QQ * d[0];
+    out[1] = even_p + P * odd_p;
+    out[2] = even_p - P * odd_p;
+    out[3] = even_q + Q * odd_q;
+    out[4] = even_q - Q * odd_q;
+    out[5] = d[5] - (PP + QQ) * d[3] + PP * QQ * d[1];
 }
 
 /* out = A' m */
@@ -119,30 +114,41 @@ static inline __attribute__((always_inline)) void gradient_line(vec out[6], cons
     out[5] = d[3];
 }
 
-/* v[place] = (B' d B)[place] for the 36 places, `step` floats apart. Half of the rows at a time, so
- * that what lies between the two products stays in 18 registers. */
+/* Rows [begin, end) of B' d B. What they do not need of input_line falls away when this is
+ * compiled. */
+static inline __attribute__((always_inline)) void
+transform_input_rows(factor *v, int64_t step, tile_order order, bool second, const float *x,
+                     int64_t row_step, int begin, int end) {
+    vec between[6][6];
+    for (int j = 0; j < 6; j++) {
+        vec d[6];
+        vec out[6];
+        for (int i = 0; i < 6; i++) d[i] = *(const memory_vec *)(x + i * row_step + j * LANES);
+        input_line(out, d);
+        for (int i = begin; i < end; i++) between[i][j] = out[i];
+    }
+    for (int i = begin; i < end; i++) {
+        vec out[6];
+        input_line(out, between[i]);
+        for (int j = 0; j < 6; j++) put_factors(v + (i * 6 + j) * step, out[j], order, second);
+    }
+}
+
+/* v[place] = (B' d B)[place] for the 36 places, `step` floats apart. As many rows at a time as
+ * registers hold between the two products; 1 and 2 share terms, and so do 3 and 4. */
 static inline __attribute__((always_inline)) void transform_input(factor *v, int64_t step,
                                                                   tile_order order, bool second,
                                                                   const float *x,
                                                                   int64_t row_step) {
-    for (int half = 0; half < 2; half++) {
-        vec between[3][6];
-        for (int j = 0; j < 6; j++) {
-            vec d[6];
-            vec out[3];
-            for (int i = 0; i < 6; i++) d[i] = *(const memory_vec *)(x + i * row_step + j * LANES);
-            input_line(out, d, half);
-            for (int i = 0; i < 3; i++) between[i][j] = out[i];
-        }
-        for (int i = 0; i < 3; i++) {
-            vec out[6];
-            input_line(out, between[i], 0);
-            input_line(out + 3, between[i], 1);
-            for (int j = 0; j < 6; j++) {
-                put_factors(v + ((half * 3 + i) * 6 + j) * step, out[j], order, second);
-            }
-        }
-    }
+#if REGISTERS == 32
+    transform_input_rows(v, step, order, second, x, row_step, 0, 3);
+    transform_input_rows(v, step, order, second, x, row_step, 3, 6);
+#else
+    transform_input_rows(v, step, order, second, x, row_step, 0, 1);
+    transform_input_rows(v, step, order, second, x, row_step, 1, 3);
+    transform_input_rows(v, step, order, second, x, row_step, 3, 5);
+    transform_input_rows(v, step, order, second, x, row_step, 5, 6);
+#endif
 }
 
 /* v[place] = (A dy A')[place]; adds the sum of dy to `sums`. */
@@ -186,15 +192,13 @@ static inline __attribute__((always_inline)) void load_strip(factor *v, int64_t 
                                                              const cw_winograd *g, int64_t first,
                                                              int64_t count) {
     float edge[36 * LANES];
-    int64_t plane = g->in_h * g->in_w * LANES;
+    int64_t plane = g->in_h * g->in_w;
     tile_place at = first_tile(g, first);
     for (int64_t t = 0; t < count; t++, next_tile(g, &at)) {
-        const float *sample = map + at.sample * (g->in_c / LANES) * plane;
         for (int64_t c = 0; c < g->in_c; c += LANES) {
             int64_t row_step;
-            const float *x =
-                take_pixels(sample + c / LANES * plane, g->in_h, g->in_w, at.row - g->padding,
-                            at.column - g->padding, 6, edge, &row_step);
+            const float *x = take_pixels(map + c * plane, g->in_h, g->in_w, at.row - g->padding,
+                                         at.column - g->padding, 6, edge, &row_step);
             factor *to = tile_at(v, t, g->in_c, c, order);
             if (order == BY_TILE && t % PAIR > 0) {
                 transform_input(to, step, order, true, x, row_step);
@@ -212,17 +216,17 @@ static inline __attribute__((always_inline)) void load_strip(factor *v, int64_t 
 }
 
 /* Adds the strip's bias gradient to `sums`. */
-static void load_gradient_strip(factor *v, int64_t step, float *sums, const float *map,
-                                const cw_winograd *g, int64_t first, int64_t count) {
+static inline __attribute__((always_inline)) void
+load_gradient_strip(factor *v, int64_t step, float *sums, const float *map, const cw_winograd *g,
+                    int64_t first, int64_t count) {
     float edge[16 * LANES];
-    int64_t plane = g->out_h * g->out_w * LANES;
+    int64_t plane = g->out_h * g->out_w;
     tile_place at = first_tile(g, first);
     for (int64_t t = 0; t < count; t++, next_tile(g, &at)) {
-        const float *sample = map + at.sample * (g->out_c / LANES) * plane;
         for (int64_t f = 0; f < g->out_c; f += LANES) {
             int64_t row_step;
-            const float *dy = take_pixels(sample + f / LANES * plane, g->out_h, g->out_w, at.row,
-                                          at.column, 4, edge, &row_step);
+            const float *dy = take_pixels(map + f * plane, g->out_h, g->out_w, at.row, at.column, 4,
+                                          edge, &row_step);
             factor *to = tile_at(v, t, g->out_c, f, BY_TILE);
             if (t % PAIR > 0) {
                 transform_gradient(to, step, true, sums + f, dy, row_step);
@@ -258,17 +262,17 @@ static inline __attribute__((always_inline)) void store_tile(float *map, int64_t
     }
 }
 
-static void store_strip(float *map, const float *m, int64_t step, const float *bias,
-                        const float *relu, const cw_winograd *g, int64_t first, int64_t count) {
-    int64_t plane = g->out_h * g->out_w * LANES;
+static inline __attribute__((always_inline)) void
+store_strip(float *map, const float *m, int64_t step, const float *bias, const float *relu,
+            const cw_winograd *g, int64_t first, int64_t count) {
+    int64_t plane = g->out_h * g->out_w;
     int64_t row_step = g->out_w * LANES;
     tile_place at = first_tile(g, first);
     for (int64_t t = 0; t < count; t++, next_tile(g, &at)) {
         int64_t rows = g->out_h - at.row;
         int64_t columns = g->out_w - at.column;
         for (int64_t f = 0; f < g->out_c; f += LANES) {
-            int64_t corner = (at.sample * (g->out_c / LANES) + f / LANES) * plane +
-                             at.row * row_step + at.column * LANES;
+            int64_t corner = f * plane + at.row * row_step + at.column * LANES;
             const float *from = m + t * g->out_c + f;
             bool forward = bias != NULL;
             const float *other = forward ? bias + f : relu + corner;
@@ -304,59 +308,58 @@ add_outer_products(float *restrict du, int64_t du_step, const factor *restrict v
     }
 }
 
-/* Channels x height x width of the samples of a map. */
+/* Channels x height x width. */
 typedef struct map_shape {
     int64_t channels, height, width;
 } map_shape;
 
-/* Asks for the 4x4 pixels at each tile's place plus `shift`: the k-th of 36 parts of the tiles
- * [first, first + count). Between the 36 matrix products it hides how slow memory is. */
+/* Asks for the 4x4 pixels from (row, column) on. A tile's between two of the 36 matrix products
+ * hides how slow memory is. */
 static inline __attribute__((always_inline)) void
-prefetch_tiles(const float *map, map_shape s, const cw_winograd *g, int64_t shift, int64_t first,
-               int64_t count, int k, bool to_write) {
-    int64_t plane = s.height * s.width * LANES;
-    int64_t begin = count * k / 36;
-    int64_t end = count * (k + 1) / 36;
-    tile_place at = first_tile(g, first + begin);
-    for (int64_t t = begin; t < end; t++, next_tile(g, &at)) {
-        int64_t row = at.row + shift;
-        int64_t corner =
-            at.sample * (s.channels / LANES) * plane + (row * s.width + at.column + shift) * LANES;
-        int64_t rows = s.height - row < 4 ? s.height - row : 4;
-        for (int64_t c = 0; c < s.channels; c += LANES, corner += plane) {
-            for (int64_t i = 0; i < rows; i++) {
-                for (int64_t j = 0; j < 4 * LANES; j += 16) {
-                    const float *line = map + corner + i * s.width * LANES + j;
-                    if (to_write) {
-                        __builtin_prefetch(line, 1, 2);
-                    } else {
-                        __builtin_prefetch(line, 0, 2);
-                    }
+prefetch_pixels(const float *map, map_shape s, int64_t row, int64_t column, bool to_write) {
+    int64_t rows = s.height - row < 4 ? s.height - row : 4;
+    for (int64_t c = 0; c < s.channels; c += LANES) {
+        const float *corner = map + (c * s.height + row * LANES) * s.width + column * LANES;
+        for (int64_t i = 0; i < rows; i++) {
+            for (int64_t j = 0; j < 4 * LANES; j += 16) {
+                const float *line = corner + i * s.width * LANES + j;
+                if (to_write) {
+                    __builtin_prefetch(line, 1, 2);
+                } else {
+                    __builtin_prefetch(line, 0, 2);
                 }
             }
         }
     }
 }
 
-static void winograd_apply(float *out, const float *in, const void *u, const float *bias,
-                           const float *relu, const cw_winograd *g, float *scratch, int64_t begin,
-                           int64_t end) {
+static inline __attribute__((always_inline)) void
+apply_tiles(float *out, const float *in, const void *u, const float *bias, const float *relu,
+            const cw_winograd *g, float *scratch) {
     map_shape input = {g->in_c, g->in_h, g->in_w};
     map_shape output = {g->out_c, g->out_h, g->out_w};
-    int64_t v_step = g->strip * g->in_c + LANES * PAIR;
-    int64_t m_step = g->strip * g->out_c + LANES;
+    int64_t shift = 2 - g->padding; /* from a tile's first output to the middle of its inputs */
+    int64_t v_step = CW_STRIP * g->in_c + LANES * PAIR;
+    int64_t m_step = CW_STRIP * g->out_c + LANES;
     int64_t u_step = g->in_c * LANES;
     factor *v = (factor *)scratch;
     float *m = scratch + 36 * v_step / PAIR;
-    for (int64_t s = begin; s < end; s++) {
-        int64_t first = s * g->strip;
-        int64_t count = strip_tiles(g, s);
+    for (int64_t first = 0; first < g->tiles_h * g->tiles_w; first += CW_STRIP) {
+        int64_t count = strip_tiles(g, first);
+        int64_t next = strip_tiles(g, first + count);
+        tile_place at = first_tile(g, first);
+        tile_place soon = first_tile(g, first + count);
         load_strip(v, v_step, BY_CHANNEL, in, g, first, count);
-        int64_t next = s + 1 == end ? 0 : strip_tiles(g, s + 1);
         for (int k = 0; k < 36; k++) {
-            prefetch_tiles(out, output, g, 0, first, count, k, true);
-            if (relu != NULL) prefetch_tiles(relu, output, g, 0, first, count, k, false);
-            prefetch_tiles(in, input, g, 2 - g->padding, first + count, next, k, false);
+            if (k < count) {
+                prefetch_pixels(out, output, at.row, at.column, true);
+                if (relu != NULL) prefetch_pixels(relu, output, at.row, at.column, false);
+                next_tile(g, &at);
+            }
+            if (k < next) {
+                prefetch_pixels(in, input, soon.row + shift, soon.column + shift, false);
+                next_tile(g, &soon);
+            }
             const factor *vk = v + k * v_step;
             const factor *uk = (const factor *)u + k * g->out_c * g->in_c;
             for (int64_t t = 0; t < count; t += TILE_ROWS) {
@@ -375,24 +378,50 @@ static void winograd_apply(float *out, const float *in, const void *u, const flo
     }
 }
 
-static void winograd_gradient(float *du, float *dbias, const float *x, const float *dy,
-                              const cw_winograd *g, float *scratch, int64_t begin, int64_t end) {
+/* Channels of the usual nets, known to the compiler: addresses without arithmetic. */
+static cw_winograd known_channels(const cw_winograd *g) {
+    cw_winograd known = *g;
+    known.in_c = 32;
+    known.out_c = 32;
+    return known;
+}
+
+static bool are_known(const cw_winograd *g) {
+    return g->in_c == 32 && g->out_c == 32;
+}
+
+static void winograd_apply(float *out, const float *in, const void *u, const float *bias,
+                           const float *relu, const cw_winograd *g, float *scratch) {
+    if (are_known(g)) {
+        cw_winograd known = known_channels(g);
+        apply_tiles(out, in, u, bias, relu, &known, scratch);
+    } else {
+        apply_tiles(out, in, u, bias, relu, g, scratch);
+    }
+}
+
+static inline __attribute__((always_inline)) void
+add_tiles_gradient(float *du, float *dbias, const float *x, const float *dy, const cw_winograd *g,
+                   float *scratch) {
     map_shape input = {g->in_c, g->in_h, g->in_w};
     map_shape output = {g->out_c, g->out_h, g->out_w};
-    int64_t v_step = g->strip * g->in_c + LANES * PAIR;
-    int64_t d_step = g->strip * g->out_c + LANES * PAIR;
+    int64_t v_step = CW_STRIP * g->in_c + LANES * PAIR;
+    int64_t d_step = CW_STRIP * g->out_c + LANES * PAIR;
     int64_t du_step = g->in_c * LANES;
     factor *v = (factor *)scratch;
     factor *d = v + 36 * v_step;
-    for (int64_t s = begin; s < end; s++) {
-        int64_t first = s * g->strip;
-        int64_t count = strip_tiles(g, s);
+    for (int64_t first = 0; first < g->tiles_h * g->tiles_w; first += CW_STRIP) {
+        int64_t count = strip_tiles(g, first);
+        int64_t next = strip_tiles(g, first + count);
+        tile_place soon = first_tile(g, first + count);
         load_strip(v, v_step, BY_TILE, x, g, first, count);
         load_gradient_strip(d, d_step, dbias, dy, g, first, count);
-        int64_t next = s + 1 == end ? 0 : strip_tiles(g, s + 1);
         for (int k = 0; k < 36; k++) {
-            prefetch_tiles(x, input, g, 2, first + count, next, k, false);
-            prefetch_tiles(dy, output, g, 0, first + count, next, k, false);
+            if (k < next) {
+                prefetch_pixels(x, input, soon.row + 2, soon.column + 2, false);
+                prefetch_pixels(dy, output, soon.row, soon.column, false);
+                next_tile(g, &soon);
+            }
             for (int64_t f = 0; f < g->out_c; f += 2 * LANES) {
                 for (int64_t c = 0; c < g->in_c; c += CHANNEL_ROWS) {
                     float *to = du + k * g->out_c * g->in_c + f * g->in_c + c * LANES;
@@ -406,6 +435,16 @@ static void winograd_gradient(float *du, float *dbias, const float *x, const flo
                 }
             }
         }
+    }
+}
+
+static void winograd_gradient(float *du, float *dbias, const float *x, const float *dy,
+                              const cw_winograd *g, float *scratch) {
+    if (are_known(g)) {
+        cw_winograd known = known_channels(g);
+        add_tiles_gradient(du, dbias, x, dy, &known, scratch);
+    } else {
+        add_tiles_gradient(du, dbias, x, dy, g, scratch);
     }
 }
 
