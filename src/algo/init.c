@@ -10,13 +10,6 @@
 /* Longer than this times its width, a matrix is orthonormalised by products of the backend. */
 #define TALL 4
 
-/* A matrix of n vectors of length m, n <= m, one vector after the other. */
-typedef struct vectors {
-    double *at; /* (n, m) */
-    int64_t n;
-    int64_t m;
-} vectors;
-
 static double dot(const double *a, const double *b, int64_t n) {
     double lane[8] = {0};
     int64_t i = 0;
@@ -29,46 +22,128 @@ static double dot(const double *a, const double *b, int64_t n) {
     return sum;
 }
 
-/* One Householder reflection of vectors [first, n), each from element `from` on. */
-typedef struct reflection {
-    vectors *v;
-    const double *axis; /* (m - from), unit length */
-    int64_t first;
-    int64_t from;
-} reflection;
+/* Reflections that are applied together, by products of the backend. */
+#define PANEL 32
 
-static void reflect(void *context, int64_t begin, int64_t end) {
-    const reflection *r = context;
-    int64_t length = r->v->m - r->from;
-    for (int64_t i = begin; i < end; i++) {
-        double *x = r->v->at + (r->first + i) * r->v->m + r->from;
-        double twice = 2.0 * dot(x, r->axis, length);
-        for (int64_t k = 0; k < length; k++) x[k] -= twice * r->axis[k];
+/* x -= 2 axis (axis . x) */
+static void reflect(double *x, const double *axis, int64_t n) {
+    double twice = 2.0 * dot(x, axis, n);
+    for (int64_t k = 0; k < n; k++) x[k] -= twice * axis[k];
+}
+
+/* The axis, of unit length, of the reflection that turns x into a multiple of the first unit
+ * vector; returns the multiple's sign. */
+static double find_axis(double *axis, const double *x, int64_t n) {
+    memcpy(axis, x, (size_t)n * sizeof *axis);
+    double norm = sqrt(dot(axis, axis, n));
+    double sign = axis[0] > 0 ? -1.0 : 1.0;
+    axis[0] -= sign * norm;
+    double scale = 1.0 / sqrt(dot(axis, axis, n));
+    for (int64_t k = 0; k < n; k++) axis[k] *= scale;
+    return sign;
+}
+
+/* Householder QR of n vectors of length m, n <= m, one vector a row. The reflections of a panel are
+ * I - V' T V with their axes as the rows of V and an upper triangular T (Schreiber and Van Loan
+ * 1989), so that all but the panel itself goes by matrix products. */
+typedef struct qr {
+    cw_backend *be;
+    int64_t n, m;
+    cw_tensor x;             /* (n, m) */
+    cw_tensor axes;          /* (n, m) V of all panels */
+    cw_tensor forth, back;   /* (n, m) -T V and -T' V of all panels */
+    cw_tensor inner, change; /* (n, PANEL), (n, m): workspace */
+    double *panel, *axis;    /* (PANEL, m) the vectors and the axes of a panel */
+    double *t;               /* (PANEL, PANEL) */
+    double *sign;            /* (n) of R's diagonal */
+} qr;
+
+/* Rows [begin, end) of a matrix with two dimensions. */
+static cw_tensor rows_of(const cw_tensor *x, int64_t begin, int64_t end) {
+    size_t row = (size_t)x->shape[1] * cw_dtype_bytes(x->dtype);
+    return cw_tensor_2d(x->dtype, (char *)x->data + (size_t)begin * row, end - begin, x->shape[1]);
+}
+
+/* Axes [begin, end) and their signs, from the rows of x, which are used up. */
+static void find_axes(const qr *q, int64_t begin, int64_t end) {
+    int64_t m = q->m;
+    int64_t k = end - begin;
+    for (int64_t i = 0; i < k * m; i++) q->panel[i] = cw_tensor_get(&q->x, begin * m + i);
+    memset(q->axis, 0, (size_t)(k * m) * sizeof *q->axis);
+    for (int64_t j = 0; j < k; j++) {
+        int64_t from = begin + j;
+        double *axis = q->axis + j * m + from;
+        q->sign[from] = find_axis(axis, q->panel + j * m + from, m - from);
+        for (int64_t i = j + 1; i < k; i++) reflect(q->panel + i * m + from, axis, m - from);
     }
 }
 
-/* Householder QR of Gaussian vectors, then Q from the reflections, signs set so that R's diagonal
- * is positive: that makes Q uniform (Mezzadri 2007). `axes` (n, m) and `sign` (n) are workspace. */
-static void householder(vectors *v, double *axes, double *sign) {
-    int64_t n = v->n, m = v->m;
-    for (int64_t j = 0; j < n; j++) {
-        int64_t length = m - j;
-        double *axis = axes + j * m + j;
-        memcpy(axis, v->at + j * m + j, (size_t)length * sizeof *axis);
-        double norm = sqrt(dot(axis, axis, length));
-        sign[j] = axis[0] > 0 ? -1.0 : 1.0; /* R_jj = sign * norm */
-        axis[0] -= sign[j] * norm;
-        double scale = 1.0 / sqrt(dot(axis, axis, length));
-        for (int64_t k = 0; k < length; k++) axis[k] *= scale;
-        reflection r = {v, axis, j + 1, j};
-        cw_parallel_for(n - j - 1, 16, reflect, &r);
+/* T of the k axes: H_0 ... H_(k-1) = I - V' T V. */
+static void find_t(const qr *q, int64_t k) {
+    memset(q->t, 0, PANEL * PANEL * sizeof *q->t);
+    for (int64_t j = 0; j < k; j++) {
+        double inner[PANEL];
+        for (int64_t l = 0; l < j; l++)
+            inner[l] = dot(q->axis + l * q->m, q->axis + j * q->m, q->m);
+        for (int64_t i = 0; i < j; i++) {
+            double sum = 0;
+            for (int64_t l = i; l < j; l++) sum += q->t[i * PANEL + l] * inner[l];
+            q->t[i * PANEL + j] = -2 * sum;
+        }
+        q->t[j * PANEL + j] = 2;
     }
-    memset(v->at, 0, (size_t)(n * m) * sizeof *v->at);
-    for (int64_t j = 0; j < n; j++) v->at[j * m + j] = sign[j];
-    for (int64_t j = n - 1; j >= 0; j--) {
-        reflection r = {v, axes + j * m + j, 0, j};
-        cw_parallel_for(n, 16, reflect, &r);
+}
+
+/* Rows [begin, begin + k) of axes, forth and back. */
+static void store_panel(const qr *q, int64_t begin, int64_t k) {
+    int64_t m = q->m;
+    for (int64_t i = 0; i < k; i++) {
+        for (int64_t c = 0; c < m; c++) {
+            double forth = 0;
+            double back = 0;
+            for (int64_t j = i; j < k; j++) forth -= q->t[i * PANEL + j] * q->axis[j * m + c];
+            for (int64_t j = 0; j <= i; j++) back -= q->t[j * PANEL + i] * q->axis[j * m + c];
+            int64_t at = (begin + i) * m + c;
+            cw_tensor_set(&q->axes, at, q->axis[i * m + c]);
+            cw_tensor_set(&q->forth, at, forth);
+            cw_tensor_set(&q->back, at, back);
+        }
     }
+}
+
+/* Vectors [first, n) += (vectors V') times V turned by `turn`, forth or back: the reflections
+ * [begin, end), in that order or in the opposite one. */
+static cw_status reflect_rows(const qr *q, const cw_tensor *turn, int64_t first, int64_t begin,
+                              int64_t end) {
+    if (first == q->n) return CW_OK;
+    const cw_ops *ops = q->be->ops;
+    cw_tensor x = rows_of(&q->x, first, q->n);
+    cw_tensor v = rows_of(&q->axes, begin, end);
+    cw_tensor turned = rows_of(turn, begin, end);
+    cw_tensor inner = cw_tensor_2d(x.dtype, q->inner.data, q->n - first, end - begin);
+    cw_tensor change = rows_of(&q->change, first, q->n);
+    CW_TRY(ops->matmul(q->be, &inner, &x, false, &v, true));
+    CW_TRY(ops->matmul(q->be, &change, &inner, false, &turned, false));
+    return ops->add(q->be, &x, &change);
+}
+
+/* x becomes the Q of its QR, signs set so that R's diagonal is positive: if x is Gaussian, that
+ * makes Q uniform (Mezzadri 2007). */
+static cw_status householder_qr(const qr *q) {
+    for (int64_t begin = 0; begin < q->n; begin += PANEL) {
+        int64_t end = begin + PANEL < q->n ? begin + PANEL : q->n;
+        find_axes(q, begin, end);
+        find_t(q, end - begin);
+        store_panel(q, begin, end - begin);
+        CW_TRY(reflect_rows(q, &q->forth, end, begin, end));
+    }
+    memset(q->x.data, 0, cw_tensor_bytes(&q->x));
+    for (int64_t j = 0; j < q->n; j++) cw_tensor_set(&q->x, j * q->m + j, q->sign[j]);
+    for (int64_t begin = (q->n - 1) / PANEL * PANEL; begin >= 0; begin -= PANEL) {
+        int64_t end = begin + PANEL < q->n ? begin + PANEL : q->n;
+        CW_TRY(reflect_rows(q, &q->back, 0, begin, end));
+    }
+    return CW_OK;
 }
 
 /* Lower Cholesky factor of the symmetric g (n, n), in place; false when g is not positive. */
@@ -99,8 +174,8 @@ static void invert_lower(double *inverse_t, const double *l, int64_t n) {
     }
 }
 
-/* x (n, m) <- L^-1 x with L L' = x x' (Cholesky QR). A Gaussian matrix with m >= TALL n is well
- * conditioned, so twice is as good as Householder (Yamamoto et al. 2015, CholeskyQR2). */
+/* x (n, m) <- L^-1 x with L L' = x x'. A Gaussian matrix with m >= TALL n is well conditioned, at
+ * most 3 but for chance, so that this is as good as Householder (Yamamoto et al. 2015). */
 static cw_status cholesky_qr(cw_backend *be, cw_tensor *x, cw_tensor *spare) {
     int64_t n = x->shape[0];
     double *work;
@@ -154,27 +229,42 @@ static cw_status orthogonal_tall(cw_backend *be, cw_tensor *x, const float *gaus
     CW_TRY(cw_alloc(&memory, cw_tensor_bytes(x), 1, "initialisation"));
     cw_tensor spare = cw_tensor_2d(be->dtype, memory, x->shape[0], x->shape[1]);
     cw_status status = cholesky_qr(be, x, &spare);
-    if (status == CW_OK) status = cholesky_qr(be, x, &spare);
     cw_free(memory);
     return status;
 }
 
-static cw_status orthogonal_square(cw_tensor *w, bool wide, const float *gaussian) {
+/* Lays out what a QR works on; measures while the arena has no memory. */
+static void carve_qr(qr *q, cw_arena *arena) {
+    cw_tensor *matrices[] = {&q->x, &q->axes, &q->forth, &q->back, &q->change};
+    for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++) {
+        *matrices[i] = cw_arena_tensor_2d(arena, q->be->dtype, q->n, q->m);
+    }
+    q->inner = cw_arena_tensor_2d(arena, q->be->dtype, q->n, PANEL);
+    q->panel = cw_arena_take(arena, (size_t)(PANEL * q->m), sizeof(double));
+    q->axis = cw_arena_take(arena, (size_t)(PANEL * q->m), sizeof(double));
+    q->t = cw_arena_take(arena, PANEL * PANEL, sizeof(double));
+    q->sign = cw_arena_take(arena, (size_t)q->n, sizeof(double));
+}
+
+static cw_status orthogonal_square(cw_backend *be, cw_tensor *w, bool wide, const float *gaussian) {
     int64_t rows = w->shape[0], columns = w->shape[1];
-    vectors v = {.n = wide ? rows : columns, .m = wide ? columns : rows};
-    double *work;
-    size_t count = (size_t)(v.n * v.m);
-    CW_TRY(cw_alloc(&work, cw_size_add(2 * count, (size_t)v.n), sizeof *work, "initialisation"));
-    v.at = work;
-    for (size_t i = 0; i < count; i++) v.at[i] = (double)gaussian[i];
-    householder(&v, work + count, work + 2 * count);
-    for (int64_t r = 0; r < rows; r++) {
+    qr q = {.be = be, .n = wide ? rows : columns, .m = wide ? columns : rows};
+    cw_arena arena = {0};
+    carve_qr(&q, &arena);
+    void *memory;
+    CW_TRY(cw_alloc(&memory, arena.used, 1, "initialisation"));
+    arena = (cw_arena){.base = memory, .size = arena.used};
+    carve_qr(&q, &arena);
+    for (int64_t i = 0; i < q.n * q.m; i++) cw_tensor_set(&q.x, i, (double)gaussian[i]);
+    cw_status status = householder_qr(&q);
+    for (int64_t r = 0; r < rows && status == CW_OK; r++) {
         for (int64_t c = 0; c < columns; c++) {
-            cw_tensor_set(w, r * columns + c, wide ? v.at[r * v.m + c] : v.at[c * v.m + r]);
+            int64_t at = wide ? r * q.m + c : c * q.m + r;
+            cw_tensor_set(w, r * columns + c, cw_tensor_get(&q.x, at));
         }
     }
-    cw_free(work);
-    return CW_OK;
+    cw_free(memory);
+    return status;
 }
 
 cw_status cw_init_orthogonal(cw_backend *be, cw_tensor *w, double gain, const cw_stream *stream,
@@ -185,7 +275,7 @@ cw_status cw_init_orthogonal(cw_backend *be, cw_tensor *w, double gain, const cw
     fill_gaussian(gaussian, count, stream, counter);
     bool wide = w->shape[0] <= w->shape[1];
     cw_status status = w->shape[0] * TALL <= w->shape[1] ? orthogonal_tall(be, w, gaussian)
-                                                         : orthogonal_square(w, wide, gaussian);
+                                                         : orthogonal_square(be, w, wide, gaussian);
     cw_free(gaussian);
     if (status != CW_OK || gain == 1.0) return status;
     for (int64_t i = 0; i < count; i++) cw_tensor_set(w, i, gain * cw_tensor_get(w, i));

@@ -30,8 +30,8 @@ static double gram_error(const cw_tensor *w, double gain) {
 /* f64 rounding grows with the length of the sums; f32 results carry eps_f32 in each element. */
 static void orthogonal_shapes(void **state) {
     (void)state;
-    static const int64_t shapes[][2] = {{1, 1}, {1, 9},   {9, 1},   {5, 5},   {5, 7},
-                                        {7, 5}, {4, 400}, {400, 4}, {33, 64}, {12, 48}};
+    static const int64_t shapes[][2] = {{1, 1},   {1, 9},   {9, 1},   {5, 5},   {5, 7},  {7, 5},
+                                        {4, 400}, {400, 4}, {33, 64}, {12, 48}, {95, 70}};
     static const double gains[] = {1.0, 1.4142135623730951};
     for (int type = 0; type < 2; type++) {
         cw_dtype dtype = type == 0 ? CW_F64 : CW_F32;
@@ -39,7 +39,7 @@ static void orthogonal_shapes(void **state) {
         cw_backend *be;
         assert_int_equal(cw_backend_ref_create(&be, dtype), CW_OK);
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-            double memory[2500] = {0};
+            double memory[7000] = {0};
             cw_tensor w = cw_tensor_2d(dtype, memory, shapes[i][0], shapes[i][1]);
             double gain = gains[i % 2];
             assert_int_equal(cw_init_orthogonal(be, &w, gain, &stream, i), CW_OK);
@@ -50,6 +50,35 @@ static void orthogonal_shapes(void **state) {
         }
         cw_backend_destroy(be);
     }
+}
+
+/* Of G = R Q with orthonormal rows in Q there is one with a lower triangular R whose diagonal is
+ * positive; then Q is uniform. More than two panels, the last one short; and a tall matrix. */
+static void the_matrix_is_the_q_of_its_gaussian(void **state) {
+    (void)state;
+    enum { M = 80 };
+    static const int64_t sides[] = {70, 20};
+    cw_backend *be;
+    assert_int_equal(cw_backend_ref_create(&be, CW_F64), CW_OK);
+    for (int i = 0; i < 2; i++) {
+        int64_t n = sides[i];
+        double q[70 * M];
+        float gaussian[70 * M];
+        cw_tensor w = cw_tensor_2d(CW_F64, q, n, M);
+        assert_int_equal(cw_init_orthogonal(be, &w, 1.0, &stream, 3), CW_OK);
+        cw_rng_normal(&stream, UINT64_C(3) << 20, gaussian, (size_t)(n < 52 ? n * M : 4096));
+        cw_rng_normal(&stream, (UINT64_C(3) << 20) + 1, gaussian + 4096,
+                      n < 52 ? 0 : 70 * M - 4096);
+        for (int64_t a = 0; a < n; a++) {
+            for (int64_t b = a; b < n; b++) {
+                double r = 0;
+                for (int k = 0; k < M; k++) r += (double)gaussian[a * M + k] * q[b * M + k];
+                if (a == b) assert_true(r > 0);
+                if (a < b) assert_true(fabs(r) < 1e-12);
+            }
+        }
+    }
+    cw_backend_destroy(be);
 }
 
 static void delta_orthogonal_has_centre_taps_only(void **state) {
@@ -113,6 +142,7 @@ static void allocation_failures_are_reported(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(orthogonal_shapes),
+        cmocka_unit_test(the_matrix_is_the_q_of_its_gaussian),
         cmocka_unit_test(delta_orthogonal_has_centre_taps_only),
         cmocka_unit_test(the_same_stream_gives_the_same_matrix),
         cmocka_unit_test(allocation_failures_are_reported),
