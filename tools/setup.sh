@@ -29,6 +29,7 @@ libosmesa6        the renderer to fall back on where EGL does not work
 '
 setup_packages_of[test]='
 libcmocka-dev     the unit-test library
+libsimde-dev      AVX-512 in C, for tests of its loops on processors without it
 mandoc            checks the man pages
 zsh               its completion is tried; bash is there
 fish              the same
