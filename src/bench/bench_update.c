@@ -114,6 +114,10 @@ static cw_status run_updates(update_bench *b, const cw_bench_options *options) {
         CW_TRY(one_period(b));
     } while (options->updates > 0 ? b->updates < options->updates
                                   : cw_clock_s() - begin < options->seconds);
+    if (b->recorder.lost > 0) {
+        return cw_fail(CW_EUNSUPPORTED, "bench update: an update makes more than %d kinds of calls",
+                       CW_RECORDER_CALLS);
+    }
     return CW_OK;
 }
 

@@ -215,10 +215,7 @@ void cw_recorder_init(cw_recorder *recorder, cw_backend *inner) {
 }
 
 void cw_recorder_reset(cw_recorder *recorder) {
-    for (int i = 0; i < recorder->n; i++) {
-        recorder->call[i].calls = 0;
-        recorder->call[i].seconds = 0;
-    }
+    recorder->n = 0;
     recorder->lost = 0;
 }
 

@@ -47,7 +47,7 @@ typedef struct cw_recorder {
 
 /* Records calls on recorder->be from now on; `inner` must outlive everything made on it. */
 void cw_recorder_init(cw_recorder *recorder, cw_backend *inner);
-/* Forgets counts and times, keeps the rows. */
+/* Forgets all calls. */
 void cw_recorder_reset(cw_recorder *recorder);
 
 /* Additions and multiplications of one call (two per multiply-add); 0 for what only moves. */
