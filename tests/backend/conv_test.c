@@ -32,6 +32,7 @@ static const conv_case tiled[] = {
     {"64 filters, batch 1", {1, 9, 23, 37, 3, 64, 2, true}, 3, 2, 2},
     {"six layers", {2, 9, 21, 24, 6, 32, 1, true}, 3, 1, 1},
     {"acting", {1, 9, 45, 41, 6, 32, 2, false}, 3, 0, 0},
+    {"batch 37, several to a part", {37, 3, 15, 17, 3, 16, 1, true}, 1, 2, 2},
 };
 static const conv_case bf16[] = {
     {"bf16: real sizes", {2, 9, 84, 84, 4, 32, 2, true}, 3, 16, 16},
@@ -255,6 +256,25 @@ static void test_same_call_same_bits(void **state) {
     }
 }
 
+/* Up to four threads sum the same parts of a minibatch in the same order. */
+static void test_few_threads_same_bits(void **state) {
+    (void)state;
+    static const int counts[] = {1, 3, 4};
+    for (int i = 0; i < N_TILED; i++) {
+        conv_data data = conv_data_new(&tiled[i], CONV_REAL, 7 + (uint64_t)i);
+        conv_result want = conv_run(onednn, &tiled[i], &data);
+        for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
+            cw_backend *be;
+            assert_int_equal(cw_backend_onednn_create(&be, counts[k]), CW_OK);
+            conv_result got = conv_run(be, &tiled[i], &data);
+            assert_same_bits(&got.features, &want.features);
+            if (tiled[i].desc.train) assert_same_bits(&got.dparams, &want.dparams);
+            cw_backend_destroy(be);
+        }
+        test_release();
+    }
+}
+
 /* The input stays in acts: a second forward with other weights reads the same crops. */
 static void test_input_survives_forward(void **state) {
     (void)state;
@@ -400,10 +420,15 @@ static void test_out_of_memory(void **state) {
 int main(int argc, char **argv) {
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_integers_are_exact),  cmocka_unit_test(test_reals_are_near),
-        cmocka_unit_test(test_tiles_are_near),      cmocka_unit_test(test_bf16_is_near),
-        cmocka_unit_test(test_same_call_same_bits), cmocka_unit_test(test_input_survives_forward),
-        cmocka_unit_test(test_weight_kernels),      cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_integers_are_exact),
+        cmocka_unit_test(test_reals_are_near),
+        cmocka_unit_test(test_tiles_are_near),
+        cmocka_unit_test(test_bf16_is_near),
+        cmocka_unit_test(test_same_call_same_bits),
+        cmocka_unit_test(test_few_threads_same_bits),
+        cmocka_unit_test(test_input_survives_forward),
+        cmocka_unit_test(test_weight_kernels),
+        cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
