@@ -228,12 +228,12 @@ typedef struct tiles_call {
     const cw_conv_layer *layer;
     float *x, *y, *dx, *dy, *u_forward, *u_backward, *bias, *sums;
     int64_t inputs, outputs; /* floats of one sample */
+    cw_range_fn body;        /* over samples */
 } tiles_call;
 
 static float *own_strips(const tiles_call *t) {
     const cw_convnet *net = t->bench->net;
-    return cw_conv_at(t->bench->scratch,
-                      net->threads + net->strips + (size_t)cw_parallel_self() * net->thread_bytes);
+    return cw_conv_at(cw_conv_own_memory(net, t->bench->scratch), net->strips);
 }
 
 /* Items are samples. */
@@ -262,19 +262,9 @@ static void tiles_gradient(void *context, int64_t begin, int64_t end) {
     }
 }
 
-static void call_tiles_forward(void *context) {
+static void call_tiles(void *context) {
     const tiles_call *t = context;
-    cw_parallel_for(t->bench->desc.batch, 1, tiles_forward, context);
-}
-
-static void call_tiles_data(void *context) {
-    const tiles_call *t = context;
-    cw_parallel_for(t->bench->desc.batch, 1, tiles_data, context);
-}
-
-static void call_tiles_gradient(void *context) {
-    const tiles_call *t = context;
-    cw_parallel_for(t->bench->desc.batch, 1, tiles_gradient, context);
+    cw_parallel_for(t->bench->desc.batch, 1, t->body, context);
 }
 
 /* The rates are those of the direct convolution: products that tiles save count as done. */
@@ -291,12 +281,13 @@ static void bench_tiles(conv_bench *b, int layer, const char *name, double flops
     t.u_forward = (float *)((char *)b->packed + l->packed_forward);
     t.u_backward = (float *)((char *)b->packed + l->packed_backward);
     t.bias = (float *)((char *)b->packed + l->packed_bias);
-    static const timed_fn calls[3] = {call_tiles_forward, call_tiles_data, call_tiles_gradient};
+    static const cw_range_fn bodies[3] = {tiles_forward, tiles_data, tiles_gradient};
     static const char *const names[3] = {"forward", "backward data", "backward weights"};
     for (int i = 0; i < 3; i++) {
         char text[80];
         snprintf(text, sizeof text, "%s %s", name, names[i]);
-        row(text, best_seconds(calls[i], &t), flops, 0, "own tiles; ReLU included");
+        t.body = bodies[i];
+        row(text, best_seconds(call_tiles, &t), flops, 0, "own tiles; ReLU included");
     }
     float *all[] = {t.x, t.dx, t.y, t.dy, t.sums};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) cw_free(all[i]);

@@ -38,10 +38,10 @@ class Run:
 
     def __init__(self, folder):
         checkpoint = folder / "checkpoint"
-        self.generation, manifest = newest(checkpoint)
-        state = (checkpoint / f"state-{self.generation}.bin").read_bytes()
-        self.agent = safetensors.torch.load_file(checkpoint / f"agent-{self.generation}.safetensors")
-        blob = state[state.index(b"CWREPLAY") :]
+        generation, manifest = newest(checkpoint)
+        self.state = (checkpoint / f"state-{generation}.bin").read_bytes()
+        self.agent = safetensors.torch.load_file(checkpoint / f"agent-{generation}.safetensors")
+        blob = self.blob("replay")
         _, _, _, slots, _, committed, _, stack, actions, *self.shape, _ = struct.unpack_from(HEADER, blob)
         assert stack == STACK and committed < slots, "a run whose replay was never full"
         at = struct.calcsize(HEADER)
@@ -53,6 +53,12 @@ class Run:
         self.behind, self.reward, self.mask, self.action, starts = columns
         self.frames = self.read_frames(checkpoint, manifest)
         self.starts = np.flatnonzero(starts)
+
+    def blob(self, name):
+        """src/train/checkpoint_internal.h: cw_state_head."""
+        row = self.state.index(name.encode().ljust(NAME, b"\0"))
+        offset, size = struct.unpack_from("<2Q", self.state, row + NAME)
+        return self.state[offset : offset + size]
 
     def read_frames(self, checkpoint, manifest):
         parts = []
@@ -68,9 +74,8 @@ class Run:
         return np.concatenate([self.frames[max(frame - k, oldest)] for k in reversed(range(STACK))])
 
 
-def collect(args, run, config):
+def collect(released, args, run, config):
     """The released loop's replay and agent after as many steps as the run has transitions."""
-    released = train_released.import_released(args)
     kept, actions = {}, iter(run.action[run.starts])
 
     def keep(name, make):
@@ -86,17 +91,16 @@ def collect(args, run, config):
     released.evaluate = lambda *unused: None
     released.make_agent = keep("agent", released.make_agent)
     released.utils.ReplayBuffer = keep("replay", released.utils.ReplayBuffer)
-    options = {
-        **dict(zip(("domain_name", "task_name"), config["env"]["task"].rsplit("-", 1))),
-        "action_repeat": config["env"]["action_repeat"],
-        "work_dir": args.out,
-        "seed": config["run"]["seed"],
-        "init_steps": config["train"]["seed_steps"],
-        "replay_buffer_capacity": len(run.starts) + 1,
-        "num_train_steps": len(run.starts),
-    }
-    sys.argv = ["train.py", *(f"--{name}={value}" for name, value in options.items())]
-    released.main()
+    train_released.run(
+        released,
+        config["env"]["task"],
+        action_repeat=args.action_repeat,
+        work_dir=args.out,
+        seed=config["run"]["seed"],
+        init_steps=config["train"]["seed_steps"],
+        replay_buffer_capacity=len(run.starts) + 1,
+        num_train_steps=len(run.starts),
+    )
     return kept["replay"], kept["agent"]
 
 
@@ -112,28 +116,18 @@ def check_transitions(run, replay):
     return sum(off.values()) == 0 and replay.idx == len(run.starts)
 
 
-def check_action(run, folder, agent):
+def check_action(run, agent, center_crop):
     """example_input and example_output of a checkpoint are the newest stack and its mean action."""
     for part in ("actor", "critic"):
         own = {name[len(part) + 1 :]: value for name, value in run.agent.items() if name.startswith(part + ".")}
         getattr(agent, part).load_state_dict(own)
     stack = run.stack(len(run.frames) - 1)
-    state = (folder / "checkpoint" / f"state-{run.generation}.bin").read_bytes()
-    want = np.frombuffer(blob_of(state, "example_output"), "<f4")
-    same_stack = blob_of(state, "example_input") == stack.tobytes()
-    import utils
-
+    want = np.frombuffer(run.blob("example_output"), "<f4")
+    same_stack = run.blob("example_input") == stack.tobytes()
     with torch.no_grad():
-        got = agent.select_action(utils.center_crop_image(stack, agent.image_size))
+        got = agent.select_action(center_crop(stack, agent.image_size))
     print(f"mean action on the newest stack: {got}, the run's {want}; the same stack: {same_stack}")
     return same_stack and np.abs(got - want).max() < 1e-4
-
-
-def blob_of(state, name):
-    """src/train/checkpoint_internal.h: cw_state_head."""
-    row = state.index(name.encode().ljust(NAME, b"\0"))
-    offset, size = struct.unpack_from("<2Q", state, row + NAME)
-    return state[offset : offset + size]
 
 
 def main():
@@ -147,9 +141,10 @@ def main():
     args.out.mkdir(exist_ok=True)
     args.action_repeat = int(config["env"]["action_repeat"])
     run = Run(args.run)
-    replay, agent = collect(args, run, config)
+    released = train_released.import_released(args)
+    replay, agent = collect(released, args, run, config)
     same = check_transitions(run, replay)
-    same &= check_action(run, args.run, agent)
+    same &= check_action(run, agent, released.utils.center_crop_image)
     sys.exit(0 if same else 1)
 
 

@@ -131,6 +131,14 @@ def import_released(args):
     return train
 
 
+def run(train, task, **options):
+    """The released main() with these options."""
+    domain_name, task_name = task.rsplit("-", 1)
+    options = {"domain_name": domain_name, "task_name": task_name, **options}
+    sys.argv = ["train.py", *(f"--{name}={value}" for name, value in options.items())]
+    train.main()
+
+
 def under_autocast(update):
     def wrapped(*arguments):
         with torch.autocast("cpu", torch.bfloat16):
@@ -159,19 +167,16 @@ def main():
     train = import_released(args)
     if args.precision == "bf16":
         train.CurlSacAgent.update = under_autocast(train.CurlSacAgent.update)
-    domain, task = args.task.rsplit("-", 1)
-    options = {
-        "domain_name": domain,
-        "task_name": task,
-        "action_repeat": args.action_repeat,
-        "work_dir": args.out,
-        "seed": args.seed,
-        "eval_freq": EVALUATE_EVERY // args.action_repeat,
-        "batch_size": args.batch_size,
-        "num_train_steps": args.frames // args.action_repeat + 1,
-    }
-    sys.argv = ["train.py", *(f"--{name}={value}" for name, value in options.items())]
-    train.main()
+    run(
+        train,
+        args.task,
+        action_repeat=args.action_repeat,
+        work_dir=args.out,
+        seed=args.seed,
+        eval_freq=EVALUATE_EVERY // args.action_repeat,
+        batch_size=args.batch_size,
+        num_train_steps=args.frames // args.action_repeat + 1,
+    )
 
 
 if __name__ == "__main__":

@@ -51,10 +51,10 @@ typedef struct qr {
     int64_t n, m;
     cw_tensor x;             /* (n, m) */
     cw_tensor axes;          /* (n, m) V of all panels */
-    cw_tensor forth, back;   /* (n, m) -T V and -T' V of all panels */
-    cw_tensor inner, change; /* (n, PANEL), (n, m): workspace */
+    cw_tensor t;             /* (n / PANEL rounded up, PANEL, PANEL) -T of all panels */
+    cw_tensor inner, turned; /* (n, PANEL): workspace */
+    cw_tensor change;        /* (n, m): workspace */
     double *panel, *axis;    /* (PANEL, m) the vectors and the axes of a panel */
-    double *t;               /* (PANEL, PANEL) */
     double *sign;            /* (n) of R's diagonal */
 } qr;
 
@@ -78,52 +78,44 @@ static void find_axes(const qr *q, int64_t begin, int64_t end) {
     }
 }
 
-/* T of the k axes: H_0 ... H_(k-1) = I - V' T V. */
-static void find_t(const qr *q, int64_t k) {
-    memset(q->t, 0, PANEL * PANEL * sizeof *q->t);
-    for (int64_t j = 0; j < k; j++) {
-        double inner[PANEL];
-        for (int64_t l = 0; l < j; l++)
-            inner[l] = dot(q->axis + l * q->m, q->axis + j * q->m, q->m);
-        for (int64_t i = 0; i < j; i++) {
-            double sum = 0;
-            for (int64_t l = i; l < j; l++) sum += q->t[i * PANEL + l] * inner[l];
-            q->t[i * PANEL + j] = -2 * sum;
-        }
-        q->t[j * PANEL + j] = 2;
-    }
+/* -T of the panel that begins with axis `begin`, as its first k of PANEL axes need it. */
+static cw_tensor t_of(const qr *q, int64_t begin, int64_t k) {
+    size_t at = (size_t)(begin * PANEL) * cw_dtype_bytes(q->t.dtype);
+    return cw_tensor_2d(q->t.dtype, (char *)q->t.data + at, k, k);
 }
 
-/* Rows [begin, begin + k) of axes, forth and back. */
+/* Stores the k axes of a panel and their -T: H_0 ... H_(k-1) = I - V' T V. */
 static void store_panel(const qr *q, int64_t begin, int64_t k) {
     int64_t m = q->m;
-    for (int64_t i = 0; i < k; i++) {
-        for (int64_t c = 0; c < m; c++) {
-            double forth = 0;
-            double back = 0;
-            for (int64_t j = i; j < k; j++) forth -= q->t[i * PANEL + j] * q->axis[j * m + c];
-            for (int64_t j = 0; j <= i; j++) back -= q->t[j * PANEL + i] * q->axis[j * m + c];
-            int64_t at = (begin + i) * m + c;
-            cw_tensor_set(&q->axes, at, q->axis[i * m + c]);
-            cw_tensor_set(&q->forth, at, forth);
-            cw_tensor_set(&q->back, at, back);
+    double t[PANEL][PANEL] = {{0}};
+    cw_tensor out = t_of(q, begin, k);
+    for (int64_t i = 0; i < k * m; i++) cw_tensor_set(&q->axes, begin * m + i, q->axis[i]);
+    for (int64_t j = 0; j < k; j++) {
+        double inner[PANEL];
+        for (int64_t l = 0; l < j; l++) inner[l] = dot(q->axis + l * m, q->axis + j * m, m);
+        for (int64_t i = 0; i < j; i++) {
+            for (int64_t l = i; l < j; l++) t[i][j] -= 2 * t[i][l] * inner[l];
         }
+        t[j][j] = 2;
+        for (int64_t i = 0; i < k; i++) cw_tensor_set(&out, i * k + j, -t[i][j]);
     }
 }
 
-/* Vectors [first, n) += (vectors V') times V turned by `turn`, forth or back: the reflections
- * [begin, end), in that order or in the opposite one. */
-static cw_status reflect_rows(const qr *q, const cw_tensor *turn, int64_t first, int64_t begin,
-                              int64_t end) {
+/* Applies the reflections [begin, end) to the vectors [first, n), in that order or backwards. */
+static cw_status reflect_rows(const qr *q, int64_t first, int64_t begin, int64_t end,
+                              bool backwards) {
     if (first == q->n) return CW_OK;
     const cw_ops *ops = q->be->ops;
+    int64_t k = end - begin;
     cw_tensor x = rows_of(&q->x, first, q->n);
     cw_tensor v = rows_of(&q->axes, begin, end);
-    cw_tensor turned = rows_of(turn, begin, end);
-    cw_tensor inner = cw_tensor_2d(x.dtype, q->inner.data, q->n - first, end - begin);
+    cw_tensor t = t_of(q, begin, k);
+    cw_tensor inner = cw_tensor_2d(x.dtype, q->inner.data, q->n - first, k);
+    cw_tensor turned = cw_tensor_2d(x.dtype, q->turned.data, q->n - first, k);
     cw_tensor change = rows_of(&q->change, first, q->n);
     CW_TRY(ops->matmul(q->be, &inner, &x, false, &v, true));
-    CW_TRY(ops->matmul(q->be, &change, &inner, false, &turned, false));
+    CW_TRY(ops->matmul(q->be, &turned, &inner, false, &t, backwards));
+    CW_TRY(ops->matmul(q->be, &change, &turned, false, &v, false));
     return ops->add(q->be, &x, &change);
 }
 
@@ -133,15 +125,14 @@ static cw_status householder_qr(const qr *q) {
     for (int64_t begin = 0; begin < q->n; begin += PANEL) {
         int64_t end = begin + PANEL < q->n ? begin + PANEL : q->n;
         find_axes(q, begin, end);
-        find_t(q, end - begin);
         store_panel(q, begin, end - begin);
-        CW_TRY(reflect_rows(q, &q->forth, end, begin, end));
+        CW_TRY(reflect_rows(q, end, begin, end, false));
     }
     memset(q->x.data, 0, cw_tensor_bytes(&q->x));
     for (int64_t j = 0; j < q->n; j++) cw_tensor_set(&q->x, j * q->m + j, q->sign[j]);
     for (int64_t begin = (q->n - 1) / PANEL * PANEL; begin >= 0; begin -= PANEL) {
         int64_t end = begin + PANEL < q->n ? begin + PANEL : q->n;
-        CW_TRY(reflect_rows(q, &q->back, 0, begin, end));
+        CW_TRY(reflect_rows(q, 0, begin, end, true));
     }
     return CW_OK;
 }
@@ -235,14 +226,16 @@ static cw_status orthogonal_tall(cw_backend *be, cw_tensor *x, const float *gaus
 
 /* Lays out what a QR works on; measures while the arena has no memory. */
 static void carve_qr(qr *q, cw_arena *arena) {
-    cw_tensor *matrices[] = {&q->x, &q->axes, &q->forth, &q->back, &q->change};
+    int64_t panels = (q->n + PANEL - 1) / PANEL;
+    cw_tensor *matrices[] = {&q->x, &q->axes, &q->change};
     for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++) {
         *matrices[i] = cw_arena_tensor_2d(arena, q->be->dtype, q->n, q->m);
     }
+    q->t = cw_arena_tensor_2d(arena, q->be->dtype, panels * PANEL, PANEL);
     q->inner = cw_arena_tensor_2d(arena, q->be->dtype, q->n, PANEL);
+    q->turned = cw_arena_tensor_2d(arena, q->be->dtype, q->n, PANEL);
     q->panel = cw_arena_take(arena, (size_t)(PANEL * q->m), sizeof(double));
     q->axis = cw_arena_take(arena, (size_t)(PANEL * q->m), sizeof(double));
-    q->t = cw_arena_take(arena, PANEL * PANEL, sizeof(double));
     q->sign = cw_arena_take(arena, (size_t)q->n, sizeof(double));
 }
 

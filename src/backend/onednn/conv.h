@@ -66,6 +66,8 @@ static inline void *cw_conv_at(const void *base, size_t byte) {
 
 /* ---- runs of layers by loops of our own: conv_samples.c ---- */
 
+/* The calling thread's own part of `scratch`, inside of a loop over samples. */
+void *cw_conv_own_memory(const cw_convnet *net, void *scratch);
 /* Whether the layer goes forward by them. */
 bool cw_conv_own_forward(const cw_conv_layer *layer);
 /* Floats of the sums that its gradient to weights and bias takes. */

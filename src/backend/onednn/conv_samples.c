@@ -24,6 +24,10 @@ int cw_conv_backward_begin(const cw_convnet *net, int top) {
     return bottom;
 }
 
+void *cw_conv_own_memory(const cw_convnet *net, void *scratch) {
+    return cw_conv_at(scratch, net->threads + (size_t)cw_parallel_self() * net->thread_bytes);
+}
+
 /* A call at work: layers [from, to). */
 typedef struct run_job {
     const cw_convnet *net;
@@ -34,12 +38,6 @@ typedef struct run_job {
     float *features; /* (B, F, H_L, W_L); where the run has the last layer */
     const float *dfeatures;
 } run_job;
-
-/* The calling thread's own memory. */
-static void *own_memory(const run_job *job) {
-    const cw_convnet *net = job->net;
-    return cw_conv_at(job->scratch, net->threads + (size_t)cw_parallel_self() * net->thread_bytes);
-}
 
 static bool is_last(const cw_convnet *net, int i) {
     return i == net->desc.n_layers - 1;
@@ -108,7 +106,8 @@ static void forward_sample(const run_job *job, void *own, int64_t b) {
 /* Items are samples. */
 static void forward_body(void *context, int64_t begin, int64_t end) {
     const run_job *job = context;
-    for (int64_t b = begin; b < end; b++) forward_sample(job, own_memory(job), b);
+    for (int64_t b = begin; b < end; b++)
+        forward_sample(job, cw_conv_own_memory(job->net, job->scratch), b);
 }
 
 void cw_conv_run_forward(const cw_convnet *net, int from, int to, float *features, void *acts,
@@ -195,7 +194,7 @@ static void backward_body(void *context, int64_t begin, int64_t end) {
         }
         int64_t stop = net->desc.batch * (part + 1) / net->parts;
         for (int64_t b = net->desc.batch * part / net->parts; b < stop; b++) {
-            backward_sample(job, own_memory(job), sums, b);
+            backward_sample(job, cw_conv_own_memory(net, job->scratch), sums, b);
         }
     }
 }

@@ -27,7 +27,7 @@ typedef struct cw_conv_shape {
 } cw_conv_shape;
 
 /* Tiles that go through the kernels together, their inputs and outputs in a core's second-level
- * cache beside the weights; a multiple of every table's tile_rows. */
+ * cache beside the weights. */
 #define CW_STRIP 24
 
 /* One 3x3 convolution of a sample with stride 1 by tiles of 4x4 outputs (winograd_body.h). `in` and
@@ -123,7 +123,6 @@ typedef struct cw_kernels {
      * divided by `divisor`. */
     void (*conv_pack)(void *w, const float *weight, float divisor, const cw_conv_shape *shape);
 
-    int64_t tile_rows;     /* tiles that are multiplied together: CW_STRIP is a multiple of it */
     size_t factor_bytes;   /* of what products multiply: 4, f32; 2, bf16 */
     int64_t product_rows;  /* of a matrix product's tile */
     int64_t term_multiple; /* terms of a matrix product are filled up to a multiple of it */

@@ -381,7 +381,6 @@ const cw_kernels KERNELS = {
     .conv_weights = conv_weights,
     .conv_forward = conv_forward,
     .conv_pack = conv_pack,
-    .tile_rows = TILE_ROWS,
     .factor_bytes = sizeof(factor),
     .product_rows = PRODUCT_ROWS,
     .term_multiple = TERM_MULTIPLE,

@@ -20,6 +20,8 @@
 #define PPP (P * P * P)
 #define QQQ (Q * Q * Q)
 
+_Static_assert(CW_STRIP % TILE_ROWS == 0, "strips are multiplied by whole blocks of tiles");
+
 static factor *tile_at(factor *v, int64_t tile, int64_t channels, int64_t channel,
                        tile_order order) {
     if (order == BY_CHANNEL) return v + tile * channels + channel;
