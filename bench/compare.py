@@ -8,7 +8,9 @@ Everything runs in turn in every round, on the same weights, minibatch and threa
 that slows down slows all of them down; the figures are medians over the rounds. bench/pytorch has the
 two programs, `released` and `best`, and check.py beside them the proof that they compute curlew's
 update; before timing, this script compares the losses of the first update once more. A program runs
-in f32 and under bf16 autocast, `best` also compiled; of its forms the fastest one counts.
+in f32 and under bf16 autocast, `best` also compiled; of its forms the fastest one counts. The last
+column divides curlew's update by what its convolutions and products take alone at the best speed that
+PyTorch's libraries show in the same run (bench/pytorch/kernels.py).
 
 ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 hold all of them to what
 a processor without AVX-512 has.
@@ -18,6 +20,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import statistics
 import subprocess
 import sys
@@ -81,8 +84,9 @@ class Curlew:
         self.name, self.precision, self.times = f"curlew {precision}", precision, []
         self.json = folder / f"{precision}.json"
         words = ["--profile", profile, "--precision", precision, "--threads", str(threads)]
-        self.command = [binary, "bench", "update", "--in", str(path), "--updates", str(PERIOD), "--no-kernels"]
-        self.command += ["--json", str(self.json), *words]
+        self.table = [binary, "bench", "update", "--in", str(path), "--updates", str(PERIOD), "--json", str(self.json)]
+        self.table += words
+        self.command = [*self.table, "--no-kernels"]
         self.update = [binary, "update", "--in", str(path), "--out", str(folder / "after"), "--profile", profile]
         self.update += [f"run.threads={threads}", f"run.precision={precision}"]
 
@@ -103,6 +107,14 @@ class Curlew:
         result = json.loads(self.json.read_text())
         self.machine, self.kernels = result["machine"], result["kernels"]
         self.times.append(next(r["seconds"] for r in result["rows"] if r["group"] == "update"))
+
+    def library_kernels(self, threads):
+        """Seconds of an update's convolutions and products alone, by PyTorch's libraries."""
+        subprocess.run(self.table, check=True, stdout=subprocess.DEVNULL)
+        command = [sys.executable, str(HERE / "pytorch" / "kernels.py"), str(self.json)]
+        command += ["--precision", self.precision, "--threads", str(threads)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        return float(re.search(r"kernels of one update: ([0-9.]+) s", done.stdout)[1])
 
 
 def write_input(path, profile, u):
@@ -135,6 +147,9 @@ def compare(args, profile, folder):
     for program in programs:
         best = min(program.times)
         print(f"{profile}: {program.name:20s} {1e3 * statistics.median(program.times):8.1f} ms, best {1e3 * best:.1f}")
+    for program in [p for p in programs if isinstance(p, Curlew)]:
+        program.kernel_seconds = program.library_kernels(args.threads)
+        print(f"{profile}: {program.name}: the library's kernels alone {1e3 * program.kernel_seconds:.1f} ms")
     return programs
 
 
@@ -171,12 +186,13 @@ def main():
             ratios = [f"{released[p] / mine:.2f}x" if p in released else "" for p in ("f32", "bf16")]
             rows.append(
                 f"| `{profile}`, {ours.precision} | {1e3 * mine:.0f} ms | {ratios[0]} | {ratios[1]}"
-                f" | {rival[0] / mine:.2f}x ({rival[1]}) |"
+                f" | {rival[0] / mine:.2f}x ({rival[1]}) | {mine / ours.kernel_seconds:.2f} |"
             )
             machine, kernels = ours.machine, ours.kernels
     print(f"\n{machine}; {args.threads} threads; minibatch {args.batch}; PyTorch {torch.__version__}")
     print(f"curlew: {kernels}; medians of {args.rounds} rounds\n")
-    print("| update | curlew | as released, f32 | as released, bf16 | best PyTorch, same update |\n|---|---|---|---|---|")
+    print("| update | curlew | as released, f32 | as released, bf16 | best PyTorch, same update | / library's kernels |")
+    print("|---|---|---|---|---|---|")
     print("\n".join(rows))
     if args.json:
         record = {"machine": machine, "kernels": kernels, "threads": args.threads, "batch": args.batch}
