@@ -299,6 +299,8 @@ forward_pixels(float *restrict y, const factor *restrict x, const factor *restri
         const factor *channel = x + c / s->x_block * s->h * x_row + c % s->x_block;
         for (int64_t k = 0; k < 9; k++) {
             const factor *pixel = channel + tap_at[k];
+            /* A pointer that gcc knows nothing about: else it adds up every pixel's address. */
+            __asm__("" : "+r"(pixel));
             const factor *tap = w + (c * 9 + k * PAIR) * LANES;
             factors g[2];
             for (int b = 0; b < blocks; b++) g[b] = load_factors(tap + b * w_step);

@@ -63,14 +63,17 @@ static const float *take_pixels(const float *map, int64_t height, int64_t width,
         return map + (row * width + column) * LANES;
     }
     *row_step = side * LANES;
-    for (int64_t i = 0; i < side * side; i++) *(memory_vec *)(edge + i * LANES) = (vec){0};
     int64_t left = column < 0 ? -column : 0;
     int64_t right = width - column < side ? width - column : side;
-    int64_t bottom = height - row < side ? height - row : side;
-    for (int64_t i = row < 0 ? -row : 0; i < bottom; i++) {
-        const float *from = map + ((row + i) * width + column) * LANES;
-        for (int64_t j = left * LANES; j < right * LANES; j += LANES) {
-            *(memory_vec *)(edge + i * side * LANES + j) = *(const memory_vec *)(from + j);
+    float *to = edge;
+    for (int64_t i = row; i < row + side; i++, to += side * LANES) {
+        bool inside = i >= 0 && i < height;
+        const float *from = map + (i * width + column) * LANES;
+#pragma GCC unroll 6
+        for (int64_t j = 0; j < side; j++) {
+            vec pixel = {0};
+            if (inside && j >= left && j < right) pixel = *(const memory_vec *)(from + j * LANES);
+            *(memory_vec *)(to + j * LANES) = pixel;
         }
     }
     return edge;
