@@ -84,9 +84,8 @@ class Curlew:
         self.name, self.precision, self.times = f"curlew {precision}", precision, []
         self.json = folder / f"{precision}.json"
         words = ["--profile", profile, "--precision", precision, "--threads", str(threads)]
-        self.table = [binary, "bench", "update", "--in", str(path), "--updates", str(PERIOD), "--json", str(self.json)]
-        self.table += words
-        self.command = [*self.table, "--no-kernels"]
+        self.command = [binary, "bench", "update", "--in", str(path), "--updates", str(PERIOD), "--no-kernels"]
+        self.command += ["--json", str(self.json), *words]
         self.update = [binary, "update", "--in", str(path), "--out", str(folder / "after"), "--profile", profile]
         self.update += [f"run.threads={threads}", f"run.precision={precision}"]
 
@@ -108,9 +107,8 @@ class Curlew:
         self.machine, self.kernels = result["machine"], result["kernels"]
         self.times.append(next(r["seconds"] for r in result["rows"] if r["group"] == "update"))
 
-    def library_kernels(self, threads):
-        """Seconds of an update's convolutions and products alone, by PyTorch's libraries."""
-        subprocess.run(self.table, check=True, stdout=subprocess.DEVNULL)
+    def time_kernels(self, threads):
+        """Seconds of the last update's convolutions and products alone, by PyTorch's libraries."""
         command = [sys.executable, str(HERE / "pytorch" / "kernels.py"), str(self.json)]
         command += ["--precision", self.precision, "--threads", str(threads)]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -148,7 +146,7 @@ def compare(args, profile, folder):
         best = min(program.times)
         print(f"{profile}: {program.name:20s} {1e3 * statistics.median(program.times):8.1f} ms, best {1e3 * best:.1f}")
     for program in [p for p in programs if isinstance(p, Curlew)]:
-        program.kernel_seconds = program.library_kernels(args.threads)
+        program.kernel_seconds = program.time_kernels(args.threads)
         print(f"{profile}: {program.name}: the library's kernels alone {1e3 * program.kernel_seconds:.1f} ms")
     return programs
 

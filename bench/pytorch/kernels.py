@@ -96,7 +96,7 @@ def kernel(name, dtype):
     if match := re.match(r"linear (?:backward )?(forward|data|weights) ", name):
         return linear(match[1], *sizes, dtype)
     if name.startswith("matrix product "):
-        return linear("forward", sizes[0], sizes[1], sizes[2], dtype)
+        return linear("forward", *sizes, dtype)
     sys.exit(f"kernels.py: the table has a kernel that this script does not know: {name}")
 
 
