@@ -56,6 +56,9 @@ setup_packages_of[arm64]='
 gcc-aarch64-linux-gnu  compiles for 64-bit ARM
 qemu-user-static       runs what was compiled
 '
+setup_packages_of[debian]='
+debootstrap       unpacks another Debian into a folder
+'
 setup_packages_of[clang]='
 clang             the second compiler
 libomp-dev        its OpenMP
@@ -181,7 +184,10 @@ setup_configure() {
     [ -f "$folder/CMakeCache.txt" ] || generator=(-G Ninja)
     # Warnings are errors with the compilers that the project is checked with, and only there.
     compiler=$(gcc -dumpversion 2>/dev/null || echo none)
-    [ "${compiler%%.*}" = 12 ] || set -- -DCW_WERROR=OFF "$@"
+    case ${compiler%%.*} in
+    12 | 14) ;;
+    *) set -- -DCW_WERROR=OFF "$@" ;;
+    esac
     mkdir -p "$folder"
     cmake -S . -B "$folder" "${generator[@]}" -DCW_THIRD_PARTY="$PWD/build/third_party" "$@" \
         >"$folder/configure.log" 2>&1 || {

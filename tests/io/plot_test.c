@@ -119,7 +119,9 @@ static void svg_has_the_labels(void **state) {
     assert_non_null(strstr(text, "<desc>return over environment frames: seed 1, mean of 3 \"ä\""));
     assert_non_null(strstr(text, "viewBox=\"0 0 800 480\""));
     assert_true(strstr(text, "<title>") > strstr(text, "<svg "));
-    assert_non_null(strstr(text, "stroke:rgb(0%,44.7"));
+    /* The blue of the first curve, as cairo 1.16 writes it and as 1.18 does. */
+    assert_true(strstr(text, "stroke:rgb(0%,44.7") != NULL ||
+                strstr(text, "stroke=\"rgb(0%, 44.7") != NULL);
     assert_non_null(strstr(text, "</svg>\n"));
     free(text);
 }

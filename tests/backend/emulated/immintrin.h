@@ -6,6 +6,8 @@
 
 #define SIMDE_ENABLE_NATIVE_ALIASES
 #include_next <immintrin.h>
+/* SIMDe 0.8 looks for a macro; its own type is not the one that clang's header just declared. */
+#define __mmask64 __mmask64
 #include <simde/x86/avx512.h>
 #include <stdint.h>
 #include <string.h>
