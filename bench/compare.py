@@ -177,6 +177,8 @@ def main():
             programs = compare(args, profile, pathlib.Path(folder))
         for p in programs:
             results.append({"profile": profile, "program": p.name, "seconds": p.times})
+            if isinstance(p, Curlew):
+                results[-1]["library_kernels_seconds"] = p.kernel_seconds
         released = {p: fastest(programs, f"released {p}")[0] for p in args.precisions}
         for ours in [p for p in programs if p.name.startswith("curlew")]:
             mine = statistics.median(ours.times)
