@@ -5,6 +5,7 @@
 #include "env/dmcontrol/domain.h"
 #include "env/npz.h"
 #include "env/suite.h"
+#include "env/support.h"
 #include "test.h"
 
 #include <math.h>
@@ -20,17 +21,7 @@
 
 static char folder[1000];
 
-/* Bit-equality was reached on x86-64 with FMA (glibc picks other code for sin, exp, ... without);
- * elsewhere a single step may differ in last bits and a free run accumulates them. */
 static bool exact;
-
-static bool machine_is_exact(void) {
-#if defined(__x86_64__)
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#else
-    return false;
-#endif
-}
 
 typedef struct reference {
     const cw_task *task;
@@ -106,11 +97,6 @@ static void same_observation(const reference *r, const char *name, size_t row, d
 
 static void same_frame(const reference *r, size_t index) {
     static uint8_t frame[FRAME_BYTES];
-    char renderer[256];
-    assert_int_equal(cw_env_renderer_describe(&r->env, renderer, sizeof renderer), CW_OK);
-    /* Of Debian 12, whose Mesa drew the recordings, and of Debian 13, which draws the same bytes. */
-    bool same_mesa = exact && strstr(renderer, "llvmpipe") &&
-                     (strstr(renderer, "Mesa 22.3") || strstr(renderer, "Mesa 25.0"));
     npz_array frames = npz_get(&r->file, "frames");
     const uint8_t *want = frames.data + index * FRAME_BYTES;
     assert_int_equal(r->env.vtable->render(r->env.self, frame), CW_OK);
@@ -122,9 +108,9 @@ static void same_frame(const reference *r, size_t index) {
             worst = d > worst ? d : worst;
             total += d;
         }
-    if (same_mesa ? worst != 0 : (worst > 8 || total > FRAME_BYTES))
-        fail_msg("%s: frame %zu differs by %d at most, %.3f on average (%s)", r->task->name, index,
-                 worst, (double)total / FRAME_BYTES, renderer);
+    if (pixels_are_exact(&r->env) ? worst != 0 : (worst > 8 || total > FRAME_BYTES))
+        fail_msg("%s: frame %zu differs by %d at most, %.3f on average", r->task->name, index,
+                 worst, (double)total / FRAME_BYTES);
 }
 
 static void frames_due(const reference *r, int64_t step) {
@@ -277,7 +263,7 @@ int main(int argc, char **argv) {
         printf("skipped: no recordings of dm_control (CW_REFERENCE names their folder)\n");
         return 0;
     }
-    exact = machine_is_exact();
+    exact = numbers_are_exact();
     printf("recordings: %s; compared %s\n", folder, exact ? "bit by bit" : "with tolerances");
     static const struct {
         const char *name;

@@ -49,3 +49,18 @@ void assert_error_has(const char *part) {
     if (!strstr(cw_last_error(), part))
         fail_msg("the error is \"%s\", without \"%s\"", cw_last_error(), part);
 }
+
+bool numbers_are_exact(void) {
+#if defined(__x86_64__) && defined(__GLIBC__)
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+    return false;
+#endif
+}
+
+bool pixels_are_exact(const cw_env *env) {
+    char renderer[256];
+    assert_int_equal(cw_env_renderer_describe(env, renderer, sizeof renderer), CW_OK);
+    return numbers_are_exact() && strstr(renderer, "llvmpipe") &&
+           (strstr(renderer, "Mesa 22.3") || strstr(renderer, "Mesa 25.0"));
+}
