@@ -37,6 +37,7 @@ for file in /etc/resolv.conf /etc/hosts /etc/pip.conf /etc/ssl/certs/ca-certific
 done
 apt-config dump | grep -E '^Acquire::(Check|http|Retries)' >"$root/etc/apt/apt.conf.d/90host" || true
 mkdir -p "$root/root/curlew"
+find "$root/root/curlew" -mindepth 1 -maxdepth 1 ! -name 'build*' -exec rm -rf {} +
 git ls-files --cached --others --exclude-standard -z |
     tar --null --files-from=- --ignore-failed-read --create | tar --extract --directory "$root/root/curlew"
 
