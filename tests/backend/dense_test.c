@@ -619,6 +619,7 @@ static void test_describe(void **state) {
     printf("%s\n", text);
     assert_memory_equal(text, "oneDNN ", 7);
     assert_non_null(strstr(text, ", f32, 2 threads"));
+    assert_null(strstr(text, "another"));
     assert_int_equal(cw_backend_describe(reference, text, sizeof text), CW_OK);
     assert_string_equal(text, "reference loops, f64, 1 thread");
     assert_int_equal(cw_backend_describe(reference, text, 4), CW_OK);

@@ -25,29 +25,29 @@ static void destroy(cw_backend *be) {
     cw_free(be);
 }
 
+/* The richest instruction set in the list that is part of what the processor has: oneDNN also knows
+ * combinations without a name here (FP16 in matrix units, AVX10). */
 static const char *isa_name(void) {
-    switch ((int)dnnl_get_effective_cpu_isa()) {
-    case dnnl_cpu_isa_sse41:
-        return "sse41";
-    case dnnl_cpu_isa_avx:
-        return "avx";
-    case dnnl_cpu_isa_avx2:
-        return "avx2";
-    case dnnl_cpu_isa_avx512_core:
-        return "avx512_core";
-    case dnnl_cpu_isa_avx512_core_vnni:
-        return "avx512_core_vnni";
-    case dnnl_cpu_isa_avx512_core_bf16:
-        return "avx512_core_bf16";
-    case dnnl_cpu_isa_avx512_core_amx:
-        return "avx512_core_amx";
-    default:
+    static const struct {
+        dnnl_cpu_isa_t isa;
+        const char *name;
+    } sets[] = {
+        {dnnl_cpu_isa_avx512_core_amx, "avx512_core_amx"},
+        {dnnl_cpu_isa_avx512_core_bf16, "avx512_core_bf16"},
+        {dnnl_cpu_isa_avx512_core_vnni, "avx512_core_vnni"},
+        {dnnl_cpu_isa_avx512_core, "avx512_core"},
+        {dnnl_cpu_isa_avx2_vnni, "avx2_vnni"},
+        {dnnl_cpu_isa_avx2, "avx2"},
+        {dnnl_cpu_isa_avx, "avx"},
+        {dnnl_cpu_isa_sse41, "sse41"},
+    };
 #if defined(__aarch64__)
-        return "aarch64";
-#else
-        return "another instruction set";
+    return "aarch64";
 #endif
+    for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
+        if (cw_onednn_offers(sets[i].isa)) return sets[i].name;
     }
+    return "another instruction set";
 }
 
 static void describe(const cw_backend *be, char *out, size_t out_bytes) {
