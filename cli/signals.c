@@ -57,16 +57,22 @@ int cli_signals_caught(void) {
 
 static void catch_suspend(void);
 
-/* Suspends the process after all, as if nobody had caught the signal. */
+/* Suspends the process after all, as if nobody had caught the signal: it is let through while what
+ * it does is the default, whatever the handler was entered with. */
 static void on_suspend(int number) {
+    sigset_t itself, before;
+    sigemptyset(&itself);
+    sigaddset(&itself, number);
     atomic_store(&suspended, 1);
     raise(number);
+    (void)pthread_sigmask(SIG_UNBLOCK, &itself, &before);
     catch_suspend();
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static void catch_suspend(void) {
     struct sigaction action = {.sa_handler = on_suspend,
-                               .sa_flags = SA_RESTART | SA_RESETHAND | SA_NODEFER};
+                               .sa_flags = SA_RESTART | SA_RESETHAND};
     sigemptyset(&action.sa_mask);
     (void)sigaction(SIGTSTP, &action, NULL);
 }
