@@ -71,8 +71,7 @@ static void on_suspend(int number) {
 }
 
 static void catch_suspend(void) {
-    struct sigaction action = {.sa_handler = on_suspend,
-                               .sa_flags = SA_RESTART | SA_RESETHAND};
+    struct sigaction action = {.sa_handler = on_suspend, .sa_flags = SA_RESTART | SA_RESETHAND};
     sigemptyset(&action.sa_mask);
     (void)sigaction(SIGTSTP, &action, NULL);
 }
