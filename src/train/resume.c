@@ -95,10 +95,7 @@ static cw_status compare_example(cw_trainer *trainer, const cw_checkpoint *check
     memcpy(then, output, n_output);
     if (memcmp(action, then, n_output) == 0) return CW_OK;
     double worst = 0;
-    for (size_t i = 0; i < dim; i++) {
-        double distance = fabs((double)action[i] - (double)then[i]);
-        if (distance > worst) worst = distance;
-    }
+    for (size_t i = 0; i < dim; i++) worst = fmax(worst, fabs((double)action[i] - (double)then[i]));
     cw_trainer_line(trainer,
                     "warning: the checkpoint's example comes out different here (by up to %.2g): "
                     "the run goes on, but not bit for bit as where it was written",
